@@ -1,0 +1,79 @@
+// Every limit of the project, named with its unit, in one place (STYLE: each queue, loop, buffer
+// and peer has one).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kvswarm::limits {
+
+// Keys, values, blocks (DESIGN section 7)
+inline constexpr std::size_t kKeyBytes = 4 * 1024;
+inline constexpr std::size_t kValueBytes = 4 * 1024 * 1024;
+inline constexpr std::size_t kOpExtensionBytes = 1024;
+inline constexpr std::size_t kBlockOps = 4096;
+inline constexpr std::size_t kBlockBodyBytes = 8 * 1024 * 1024;
+inline constexpr std::size_t kValueChunkBytes = 64 * 1024;
+
+// Documents (section 9)
+inline constexpr std::size_t kDocumentBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kDocumentDepth = 32;
+inline constexpr std::uint64_t kCapacity = std::uint64_t{1} << 53;
+inline constexpr std::uint64_t kDocumentNumber = std::uint64_t{1} << 53;
+inline constexpr std::size_t kDocumentValues = 2 * 1024 * 1024;  // JSON values in all
+inline constexpr std::size_t kExtDepth = 24;                     // of `ext` by itself
+inline constexpr std::size_t kFractionDigits = 4096;             // of a numerator or denominator
+inline constexpr std::size_t kAddressBytes = 262;                // "host:port"
+
+// Records and heads (section 6)
+inline constexpr std::size_t kRecordBlocks =
+    256;  // keeps a record with all its exceptions below a message
+inline constexpr std::size_t kOutcomeResultBytes = 64 * 1024;
+inline constexpr std::size_t kRecordBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kMerkleProofHashes = 128;
+inline constexpr std::size_t kHoldRows = 65536;
+
+// Swarm (section 8; promises F3 and F4)
+inline constexpr std::size_t kHandshakeBytes = 16 * 1024;
+inline constexpr std::uint64_t kHandshakeMs = 5000;
+inline constexpr std::size_t kRecordPlaintextBytes = 16 * 1024;
+inline constexpr std::uint64_t kKeepAliveMs = 10'000;
+inline constexpr std::uint64_t kDeadPeerMs = 30'000;
+inline constexpr std::uint64_t kRekeyMessages = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t kRekeyBytes = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t kRekeyMs = 120'000;
+inline constexpr std::size_t kMessageBytes = 9 * 1024 * 1024;       // from a listed peer
+inline constexpr std::size_t kUnlistedMessageBytes = 1024 * 1024;   // from any other
+inline constexpr std::size_t kReassemblyBytes = 64 * 1024 * 1024;   // the whole node
+inline constexpr std::size_t kUnlistedQueueBytes = 1024 * 1024;     // out, per unlisted peer
+inline constexpr std::size_t kListedQueueBytes = 32 * 1024 * 1024;  // out, per listed peer
+inline constexpr std::size_t kUnlistedRequests = 64;                // in flight, per peer
+inline constexpr std::size_t kListedRequests = 4096;                // in flight, per peer
+inline constexpr std::size_t kUnauthenticated = 128;                // inbound connections, per node
+inline constexpr std::size_t kConnections = 512;                    // per node; half for unlisted
+inline constexpr std::size_t kSocketQueueBytes = 256 * 1024;        // handed to the kernel ahead
+inline constexpr std::uint64_t kReconnectMinMs = 100;
+inline constexpr std::uint64_t kReconnectMaxMs = 10'000;
+inline constexpr std::size_t kRegistryEntries = 256;
+inline constexpr std::size_t kRegistryEntryBytes = 4096;
+inline constexpr std::size_t kPeerAddresses = 8;
+
+// Delivery (section 7)
+inline constexpr std::size_t kBlocksInFlight = 8;               // per destination
+inline constexpr std::size_t kBytesInFlight = 8 * 1024 * 1024;  // per destination
+inline constexpr std::size_t kCommitBytes = 32 * 1024 * 1024;   // blocks that share a commit
+inline constexpr std::uint64_t kRetentionMs = 7ULL * 24 * 3600 * 1000;
+inline constexpr std::uint64_t kRetentionBytes = 256ULL * 1024 * 1024;  // per destination
+inline constexpr std::uint64_t kFreeDiskBytes = 512ULL * 1024 * 1024;
+inline constexpr std::uint64_t kFreeDiskPercent = 5;
+
+// Reads
+inline constexpr std::size_t kScanPageBytes = 512 * 1024;
+inline constexpr std::size_t kScanPageEntries = 1024;
+
+// Local surface (section 10)
+inline constexpr std::size_t kControlFrameBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kControlClients = 64;
+inline constexpr std::uint64_t kDirectoryWaitMs = 10'000;
+
+}  // namespace kvswarm::limits

@@ -1,0 +1,25 @@
+#include "support/vectors.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+
+namespace kvswarm::test {
+
+std::optional<std::filesystem::path> vectors_folder() {
+  const char* named = std::getenv("KVSWARM_VECTORS");
+  const std::filesystem::path folder =
+      named != nullptr ? named : std::string(KVSWARM_SOURCE_DIR) + "/../shared/vectors";
+  if (!std::filesystem::is_directory(folder)) return std::nullopt;
+  return folder;
+}
+
+std::optional<nlohmann::json> load_vectors(const std::string& file) {
+  const auto folder = vectors_folder();
+  if (!folder) return std::nullopt;
+  std::ifstream stream(*folder / file);
+  if (!stream) throw std::runtime_error("no such vector file: " + file);
+  return nlohmann::json::parse(stream);
+}
+
+}  // namespace kvswarm::test
