@@ -1,0 +1,41 @@
+// The Network of production: TCP on libuv, TCP_NODELAY on.
+//
+// Host names are looked up by net/resolver.h off the loop thread, numeric addresses directly. At
+// most limits::kConnections connections at a time, dialled ones included; accepted ones beyond that
+// are closed at once and never shown. Thread: the loop's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "net/network.h"
+#include "net/resolver.h"
+#include "net/uv_loop.h"
+
+namespace kvswarm::net {
+
+class UvNetwork final : public Network {
+ public:
+  // Loop and listener must outlive this object.
+  UvNetwork(UvLoop& loop, NetworkListener& listener, Resolver resolver = resolve);
+  // Closes everything without another word to the listener.
+  ~UvNetwork() override;
+
+  // Accepts connections on a numeric address; port 0 takes a free one. The port on success; in_use,
+  // naming address and port, when another program has it. May be called for several addresses.
+  Result<std::uint16_t> listen(const std::string& address, std::uint16_t port);
+
+  ConnectionId dial(const Endpoint& endpoint, std::uint64_t timeout_ms) override;
+  void send(ConnectionId connection, Bytes bytes) override;
+  void close(ConnectionId connection) override;
+
+  // Connections that stand, are being dialled, or are closing.
+  std::size_t connections() const;
+
+ private:
+  class Tcp;
+  std::unique_ptr<Tcp> tcp_;
+};
+
+}  // namespace kvswarm::net

@@ -1,0 +1,257 @@
+#include "store/level_db_store.h"
+
+#include <leveldb/cache.h>
+#include <leveldb/db.h>
+#include <leveldb/filter_policy.h>
+#include <leveldb/write_batch.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+#include "store/sync_env.h"
+
+namespace kvswarm::store {
+namespace {
+
+constexpr int kBloomBitsPerKey = 10;
+
+leveldb::Slice slice(BytesView bytes) { return {bytes.data(), bytes.size()}; }
+BytesView view(const leveldb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+// LevelDB's own log goes nowhere: it would be one more file that a full disk stops.
+class NoLogger final : public leveldb::Logger {
+ public:
+  void Logv(const char*, std::va_list) override {}
+};
+
+Status out_of_memory(const std::string& directory) {
+  return {StatusCode::corruption,
+          "the store in " + directory + " asked for more memory than there is: it may be damaged"};
+}
+
+// Runs a call into LevelDB; the only exception it is known to throw ends here.
+template <class Call>
+Status guarded(const std::string& directory, Call call) {
+  try {
+    return from_level_db(call(), directory);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(directory);
+  }
+}
+
+leveldb::ReadOptions read_options() {
+  leveldb::ReadOptions options;
+  options.verify_checksums = true;
+  return options;
+}
+
+class LevelDbCursor final : public Cursor {
+ public:
+  LevelDbCursor(std::unique_ptr<leveldb::Iterator> iterator, std::string directory, Status status)
+      : iterator_(std::move(iterator)),
+        directory_(std::move(directory)),
+        status_(std::move(status)) {}
+
+  void seek(BytesView at_or_after) override {
+    move([&] { iterator_->Seek(slice(at_or_after)); });
+  }
+
+  void seek_last_before(BytesView bound) override {
+    move([&] {
+      iterator_->Seek(slice(bound));
+      // Past the end for lack of keys, not for a fault: the last key of all is the answer.
+      if (!iterator_->status().ok()) return;
+      iterator_->Valid() ? iterator_->Prev() : iterator_->SeekToLast();
+    });
+  }
+
+  bool valid() const override { return valid_; }
+
+  void next() override {
+    KVSWARM_ASSERT(valid_);
+    move([&] { iterator_->Next(); });
+  }
+
+  BytesView key() const override {
+    KVSWARM_ASSERT(valid_);
+    return view(iterator_->key());
+  }
+
+  BytesView value() const override {
+    KVSWARM_ASSERT(valid_);
+    return view(iterator_->value());
+  }
+
+  Status status() const override { return status_; }
+
+ private:
+  // LevelDB's iterators step over a damaged block and go on, keeping the error for later: it is
+  // asked for after each step, and ends the walk.
+  template <class Move>
+  void move(Move step) {
+    valid_ = false;
+    if (!status_.ok()) return;
+    status_ = guarded(directory_, [&] {
+      step();
+      return iterator_->status();
+    });
+    valid_ = status_.ok() && iterator_->Valid();
+  }
+
+  const std::unique_ptr<leveldb::Iterator> iterator_;
+  const std::string directory_;
+  Status status_;
+  bool valid_ = false;
+};
+
+}  // namespace
+
+Status from_level_db(const leveldb::Status& status, const std::string& directory) {
+  if (status.ok()) return {};
+  const std::string text = status.ToString();
+  const std::string store = "the store in " + directory;
+  if (status.IsCorruption()) return {StatusCode::corruption, store + " is damaged: " + text};
+  if (contains(text, std::strerror(ENOSPC)) || contains(text, std::strerror(EDQUOT))) {
+    return {StatusCode::disk_full, "the disk is full: cannot write to " + store};
+  }
+  if (contains(text, "/LOCK: already held by process") ||
+      (contains(text, "IO error: lock ") && contains(text, std::strerror(EAGAIN)))) {
+    return {StatusCode::in_use, store + " is in use by another handle or process"};
+  }
+  return {StatusCode::failure, store + ": " + text};
+}
+
+// In the order of need: the database goes first, what it uses after it.
+struct LevelDbStore::Parts {
+  Parts(std::string opened, const LevelDbOptions& options)
+      : directory(std::move(opened)),
+        env(options.base_env != nullptr ? options.base_env : leveldb::Env::Default(),
+            options.sync_directory),
+        filter(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey)),
+        cache(leveldb::NewLRUCache(options.block_cache_bytes)) {}
+
+  leveldb::Options level_db_options(const LevelDbOptions& options) {
+    leveldb::Options out;
+    out.create_if_missing = options.create_if_missing;
+    out.paranoid_checks = true;
+    out.env = &env;
+    out.info_log = &logger;
+    out.write_buffer_size = options.write_buffer_bytes;
+    out.block_cache = cache.get();
+    out.filter_policy = filter.get();
+    out.compression = leveldb::kNoCompression;  // values are the users' business
+    return out;
+  }
+
+  Status check_current();
+  Status check_tables();
+
+  const std::string directory;
+  SyncEnv env;
+  NoLogger logger;
+  const std::unique_ptr<const leveldb::FilterPolicy> filter;
+  const std::unique_ptr<leveldb::Cache> cache;
+  std::unique_ptr<leveldb::DB> database;
+};
+
+// Without CURRENT, LevelDB starts an empty database and deletes what it finds. Log and table files
+// come only after CURRENT is durable, so their presence without it is damage.
+Status LevelDbStore::Parts::check_current() {
+  std::vector<std::string> names;
+  // Nothing to read is for LevelDB to report, or to create.
+  if (!env.GetChildren(directory, &names).ok()) return {};
+  if (std::find(names.begin(), names.end(), "CURRENT") != names.end()) return {};
+  const bool has_data = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return is_table_file(name) ||
+           (name.size() > 4 && name.compare(name.size() - 4, 4, ".log") == 0);
+  });
+  if (!has_data) return {};
+  return {StatusCode::corruption,
+          "the store in " + directory + " is damaged: its file CURRENT is missing"};
+}
+
+// Every live table now, not when it is first read. After opening, because only then are the
+// unfinished tables of a crash gone, which are no damage.
+Status LevelDbStore::Parts::check_tables() {
+  std::vector<std::string> names;
+  KVSWARM_RETURN_IF_ERROR(from_level_db(env.GetChildren(directory, &names), directory));
+  const std::set<std::string> ours = env.tables_made();
+  for (const std::string& name : names) {
+    if (!is_table_file(name) || ours.count(name) != 0) continue;
+    const Status checked = check_table_footer(directory + "/" + name);
+    // A compaction may remove a table between the listing and here.
+    if (!checked.ok() && checked.code() != StatusCode::not_found) return checked;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory) {
+  return open(directory, LevelDbOptions{});
+}
+
+Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
+                                                  const LevelDbOptions& options) {
+  auto parts = std::make_unique<Parts>(directory, options);
+  KVSWARM_RETURN_IF_ERROR(parts->check_current());
+  const leveldb::Options level_db_options = parts->level_db_options(options);
+  KVSWARM_RETURN_IF_ERROR(guarded(directory, [&] {
+    leveldb::DB* database = nullptr;
+    const leveldb::Status opened = leveldb::DB::Open(level_db_options, directory, &database);
+    parts->database.reset(database);
+    return opened;
+  }));
+  KVSWARM_RETURN_IF_ERROR(parts->check_tables());
+  return std::unique_ptr<Store>(new LevelDbStore(std::move(parts)));
+}
+
+LevelDbStore::LevelDbStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+LevelDbStore::~LevelDbStore() = default;
+
+Result<std::optional<Bytes>> LevelDbStore::get(BytesView key) {
+  Bytes value;
+  bool found = false;
+  KVSWARM_RETURN_IF_ERROR(guarded(parts_->directory, [&] {
+    const leveldb::Status got = parts_->database->Get(read_options(), slice(key), &value);
+    found = got.ok();
+    return got.IsNotFound() ? leveldb::Status::OK() : got;
+  }));
+  return found ? std::optional<Bytes>(std::move(value)) : std::nullopt;
+}
+
+Status LevelDbStore::write(const Batch& batch, Sync sync) {
+  if (!refused_.ok()) return refused_;
+  refused_ = guarded(parts_->directory, [&] {
+    leveldb::WriteBatch changes;
+    for (const Batch::Entry& entry : batch.entries()) {
+      if (entry.value) {
+        changes.Put(slice(entry.key), slice(*entry.value));
+      } else {
+        changes.Delete(slice(entry.key));
+      }
+    }
+    leveldb::WriteOptions options;
+    options.sync = sync == Sync::yes;
+    return parts_->database->Write(options, &changes);
+  });
+  return refused_;
+}
+
+std::unique_ptr<Cursor> LevelDbStore::cursor() {
+  std::unique_ptr<leveldb::Iterator> iterator;
+  Status status = guarded(parts_->directory, [&] {
+    iterator.reset(parts_->database->NewIterator(read_options()));
+    return iterator->status();
+  });
+  return std::make_unique<LevelDbCursor>(std::move(iterator), parts_->directory, std::move(status));
+}
+
+}  // namespace kvswarm::store

@@ -1,0 +1,65 @@
+// The Store of production: LevelDB 1.23 with checks on and the gaps of its error handling closed.
+//
+// - Durability (D1): through SyncEnv (store/sync_env.h), which also fsyncs the directory.
+// - Failed writes (D4): the first one ends writing on this handle, since LevelDB may later report a
+//   synced write as done that it loses. Destroy the store and open it again to write again; what
+//   was reported as written is there.
+// - Damage (F2): checksums are verified on every read; a table's footer, which has no checksum, is
+//   checked before LevelDB sees it. A cursor that meets damage ends with status() set and never
+//   skips rows silently. std::bad_alloc out of LevelDB ends here as StatusCode::corruption.
+// Codes: corruption; disk_full (the message says so and names the directory); in_use (another
+// handle or process has it open); failure for any other trouble of the disk.
+// Thread: one at a time. Blocks on the disk. Cursors must not outlive their store.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "store/store.h"
+
+namespace leveldb {
+class DB;
+class Env;
+class Status;
+}  // namespace leveldb
+
+namespace kvswarm::store {
+
+// How a directory is made durable; fsync_directory (base/file.h) but in tests.
+using DirectorySync = std::function<Status(const std::string& directory)>;
+
+struct LevelDbOptions {
+  std::size_t block_cache_bytes = 32 * 1024 * 1024;
+  std::size_t write_buffer_bytes = 16 * 1024 * 1024;
+  bool create_if_missing = true;     // the directory itself; never its parents
+  DirectorySync sync_directory;      // empty: fsync_directory
+  leveldb::Env* base_env = nullptr;  // not owned; nullptr: Env::Default()
+};
+
+class LevelDbStore final : public Store {
+ public:
+  // Opens, and makes if need be, the store in `directory`, whose parent must exist. The directory
+  // is made with mode 0700.
+  static Result<std::unique_ptr<Store>> open(const std::string& directory);
+  static Result<std::unique_ptr<Store>> open(const std::string& directory,
+                                             const LevelDbOptions& options);
+
+  ~LevelDbStore() override;
+  Result<std::optional<Bytes>> get(BytesView key) override;
+  Status write(const Batch& batch, Sync sync) override;
+  std::unique_ptr<Cursor> cursor() override;
+
+ private:
+  struct Parts;  // everything of LevelDB that the handle owns
+  explicit LevelDbStore(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+  Status refused_;  // set by the first failed write
+};
+
+// The one place where LevelDB's errors become ours.
+Status from_level_db(const leveldb::Status& status, const std::string& directory);
+
+}  // namespace kvswarm::store

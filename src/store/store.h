@@ -1,0 +1,58 @@
+// An ordered key-value store with atomic batches: the only thing the upper floors know of a disk.
+//
+// Keys sort as unsigned bytes. A batch is applied whole or not at all. With Sync::yes it is on the
+// disk when write() returns (promises D1, D2). After the first failed write the handle refuses all
+// further ones (promise D4) and goes on reading. Thread: one at a time; the node gives it a thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+namespace kvswarm::store {
+
+class Batch {
+ public:
+  struct Entry {
+    Bytes key;
+    std::optional<Bytes> value;  // nullopt: delete
+  };
+  void put(Bytes key, Bytes value) { add({std::move(key), std::move(value)}); }
+  void erase(Bytes key) { add({std::move(key), std::nullopt}); }
+  const std::vector<Entry>& entries() const { return entries_; }
+  bool empty() const { return entries_.empty(); }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void add(Entry entry);
+  std::vector<Entry> entries_;
+  std::size_t bytes_ = 0;
+};
+
+enum class Sync { no, yes };
+
+// Walks keys in ascending order over the state at its creation. Invalid until the first seek.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual void seek(BytesView at_or_after) = 0;
+  virtual void seek_last_before(BytesView bound) = 0;  // the greatest key below `bound`
+  virtual bool valid() const = 0;
+  virtual void next() = 0;
+  virtual BytesView key() const = 0;  // valid() only, until the next move
+  virtual BytesView value() const = 0;
+  virtual Status status() const = 0;  // a read fault ends the walk and shows here
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual Result<std::optional<Bytes>> get(BytesView key) = 0;
+  virtual Status write(const Batch& batch, Sync sync) = 0;
+  virtual std::unique_ptr<Cursor> cursor() = 0;
+};
+
+}  // namespace kvswarm::store
