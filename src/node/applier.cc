@@ -1,0 +1,397 @@
+#include "node/applier.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "log/merkle_levels.h"
+#include "node/holds.h"
+
+namespace kvswarm::node {
+
+// What a commit has decided so far; nothing of it is visible until its batch is written.
+struct Applier::Commit {
+  std::uint64_t wall_ms = 0;
+  std::uint64_t record_index = 0;
+  std::vector<log::CommittedBlock> blocks;
+  std::map<NodeId, rows::StreamCursor> cursors;
+  std::map<Address, std::optional<rows::LeafRow>> leaves;
+  store::Batch batch;
+  std::int64_t key_change = 0;
+  std::int64_t byte_change = 0;
+};
+
+Applier::Applier(Options options, config::Document document)
+    : options_(std::move(options)),
+      document_(std::move(document)),
+      holds_(first_holds(document_, options_.self)),
+      encoded_holds_(log::encode_holds(holds_)),
+      holds_root_(log::holds_root(options_.swarm, encoded_holds_)),
+      hasher_(std::make_shared<const log::SwarmTreeHasher>(log::record_tree(options_.swarm))) {}
+
+Result<Applier> Applier::open(Options options, config::Document document) {
+  Applier applier(std::move(options), std::move(document));
+  KVSWARM_RETURN_IF_ERROR(applier.load());
+  return applier;
+}
+
+log::NodeReader Applier::node_reader() const {
+  store::Store* store = options_.store;
+  return [store](const log::NodePosition& position) -> Result<Hash> {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, store->get(rows::merkle_node(position)));
+    const auto hash = row ? Hash::from(*row) : std::nullopt;
+    if (!hash) return Status(StatusCode::corruption, "the log tree lacks a node");
+    return *hash;
+  };
+}
+
+Status Applier::load() {
+  head_.swarm = options_.swarm;
+  head_.node = options_.self;
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::head()));
+  if (row) {
+    KVSWARM_ASSIGN_OR_RETURN(signed_head_, log::decode_signed_head(*row));
+    KVSWARM_ASSIGN_OR_RETURN(head_, log::check_head(options_.swarm, signed_head_));
+    if (head_.node != options_.self) {
+      return {StatusCode::corruption, "the stored head is another node's"};
+    }
+    last_record_ms_ = head_.time_ms;
+  }
+  KVSWARM_ASSIGN_OR_RETURN(tree_, log::MerkleLog::restore(*hasher_, head_.length, node_reader()));
+  if (tree_->root() != head_.log_root) {
+    return {StatusCode::corruption, "the stored log does not have the root of its signed head"};
+  }
+  return {};
+}
+
+Status Applier::adopt(const config::Document& document, std::uint64_t wall_ms, store::Batch rows) {
+  if (has_log() && head_.document == log::DocumentRef{document.number(), document.hash()}) {
+    document_ = document;
+    return rows.empty() ? Status() : options_.store->write(rows, store::Sync::yes);
+  }
+  const config::Document previous = document_;
+  document_ = document;
+  Commit commit;
+  commit.wall_ms = wall_ms;
+  commit.batch = std::move(rows);
+  log::Record record;
+  record.type = log::RecordType::document;
+  const Status written = write(commit, std::move(record));
+  if (!written.ok()) document_ = previous;
+  return written;
+}
+
+Result<std::vector<BlockVerdict>> Applier::commit(const std::vector<log::SignedBlock>& blocks,
+                                                  std::uint64_t wall_ms) {
+  KVSWARM_ASSERT(has_log() && blocks.size() <= limits::kRecordBlocks);
+  Commit commit;
+  commit.wall_ms = wall_ms;
+  commit.record_index = head_.length;
+  std::vector<BlockVerdict> verdicts;
+  verdicts.reserve(blocks.size());
+  for (const log::SignedBlock& block : blocks) {
+    KVSWARM_ASSIGN_OR_RETURN(BlockVerdict verdict, consider(commit, block));
+    verdicts.push_back(std::move(verdict));
+  }
+  if (!commit.blocks.empty()) {
+    log::Record record;
+    record.type = log::RecordType::apply;
+    record.blocks = std::move(commit.blocks);
+    KVSWARM_RETURN_IF_ERROR(write(commit, std::move(record)));
+  }
+  return verdicts;
+}
+
+// An error is a fault of our own store: then nothing of the commit may be written.
+Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& block) const {
+  BlockVerdict verdict;
+  auto checked = log::check_block(options_.swarm, block);
+  if (!checked.ok()) {
+    verdict.malformed = checked.status();
+    return verdict;
+  }
+  const log::BlockHeader& header = checked->header;
+  if (header.destination != options_.self) {
+    verdict.malformed = {StatusCode::corruption, "a block for another destination"};
+    return verdict;
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const rows::StreamCursor cursor, stream_cursor(commit, header.writer));
+  // A block that was committed before gets its receipt again, whatever the document says now.
+  if (header.incarnation == cursor.incarnation && header.number <= cursor.number) {
+    KVSWARM_ASSIGN_OR_RETURN(
+        const auto row,
+        options_.store->get(rows::block(header.writer, header.incarnation, header.number)));
+    if (!row) {  // earlier in this very commit: the writer sends it again
+      return refuse(commit, *checked, log::RefusalReason::gap);
+    }
+    KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow known, rows::decode_block_row(*row));
+    if (log::block_hash(options_.swarm, known.header) != checked->hash) {
+      return refuse(commit, *checked, log::RefusalReason::fork);
+    }
+    verdict.record_index = known.record_index;
+    return verdict;
+  }
+  if (!document_.is_writer(header.writer)) {
+    return refuse(commit, *checked, log::RefusalReason::unauthorised);
+  }
+  if (header.document.number == document_.number() && header.document.hash != document_.hash()) {
+    return refuse(commit, *checked, log::RefusalReason::other_document);
+  }
+  if (header.incarnation < cursor.incarnation) {
+    return refuse(commit, *checked, log::RefusalReason::old_incarnation);
+  }
+  const bool same_stream = header.incarnation == cursor.incarnation;
+  const std::uint64_t expected = same_stream ? cursor.number + 1 : 1;
+  if (header.number != expected) return refuse(commit, *checked, log::RefusalReason::gap);
+  if (header.previous != (same_stream ? cursor.hash : Hash{})) {
+    return refuse(commit, *checked, log::RefusalReason::fork);
+  }
+  if (options_.has_room && !options_.has_room()) {
+    return refuse(commit, *checked, log::RefusalReason::disk_full);
+  }
+  KVSWARM_RETURN_IF_ERROR(apply(commit, *checked));
+  verdict.record_index = commit.record_index;
+  return verdict;
+}
+
+BlockVerdict Applier::refuse(const Commit& commit, const log::CheckedBlock& block,
+                             log::RefusalReason reason) const {
+  log::Refusal refusal;
+  refusal.swarm = options_.swarm;
+  refusal.node = options_.self;
+  refusal.writer = block.header.writer;
+  refusal.incarnation = block.header.incarnation;
+  refusal.number = block.header.number;
+  refusal.block_hash = block.hash;
+  refusal.reason = reason;
+  refusal.document = {document_.number(), document_.hash()};
+  if (auto cursor = stream_cursor(commit, block.header.writer); cursor.ok()) {
+    refusal.cursor_incarnation = cursor->incarnation;
+    refusal.cursor_number = cursor->number;
+  }
+  refusal.time_ms = commit.wall_ms;
+  BlockVerdict verdict;
+  verdict.refusal = log::sign_refusal(refusal, *options_.key);
+  return verdict;
+}
+
+Result<rows::StreamCursor> Applier::stream_cursor(const Commit& commit,
+                                                  const NodeId& writer) const {
+  if (const auto found = commit.cursors.find(writer); found != commit.cursors.end()) {
+    return found->second;
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::cursor(writer)));
+  if (!row) return rows::StreamCursor{};
+  return rows::decode_stream_cursor(*row);
+}
+
+Status Applier::apply(Commit& commit, const log::CheckedBlock& block) const {
+  log::CommittedBlock committed;
+  committed.writer = block.header.writer;
+  committed.incarnation = block.header.incarnation;
+  committed.number = block.header.number;
+  committed.hash = block.hash;
+  auto paths = log::all_inclusion_proofs(log::op_tree(options_.swarm), block.op_hashes);
+  for (std::uint32_t i = 0; i < block.ops.size(); ++i) {
+    KVSWARM_ASSIGN_OR_RETURN(const log::Outcome outcome,
+                             apply_op(commit, block, i, std::move(paths[i])));
+    if (outcome != log::Outcome::applied) committed.exceptions.push_back({i, outcome, {}});
+  }
+  const log::BlockHeader& header = block.header;
+  commit.cursors[header.writer] = {header.incarnation, header.number, block.hash};
+  const rows::BlockRow row{block.encoded_header, block.signature, commit.record_index};
+  commit.batch.put(rows::block(header.writer, header.incarnation, header.number),
+                   rows::encode(row));
+  commit.blocks.push_back(std::move(committed));
+  return {};
+}
+
+Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& block,
+                                       std::uint32_t index, log::Proof path) const {
+  const log::OpAndValue& item = block.ops[index];
+  const log::Op& op = item.op;
+  if (!log::is_supported(op)) return log::Outcome::unsupported;
+  const Address address = state::address_of(options_.swarm, op.key);
+  const log::Hold* hold = find_hold(holds_, slicing::point_of(address));
+  if (hold == nullptr) return log::Outcome::moved;
+  // The fence (DESIGN section 7, rule 1). A hold of document 1 lets every block through.
+  const log::HeadRef& seen = block.header.last_head_seen;
+  const bool fenced = hold->number > 1 && std::pair(seen.epoch, seen.length) <=
+                                              std::pair(hold->began_epoch, hold->began_length);
+  if (fenced) return log::Outcome::moved;
+  KVSWARM_ASSIGN_OR_RETURN(const auto present, leaf_row(commit, address));
+  if (present && present->writer == block.header.writer) {
+    KVSWARM_ASSIGN_OR_RETURN(const log::Op earlier, log::decode_op(present->encoded_op));
+    if (earlier.number >= op.number) return log::Outcome::superseded;
+  }
+  if (present) {
+    --commit.key_change;
+    commit.byte_change -= static_cast<std::int64_t>(op.key.size() + present->value.size());
+  }
+  if (op.kind == log::OpKind::del) {
+    commit.leaves[address] = std::nullopt;
+    return log::Outcome::applied;
+  }
+  rows::LeafRow row;
+  row.leaf.address = address;
+  row.leaf.op_hash = block.op_hashes[index];
+  row.leaf.block_hash = block.hash;
+  row.leaf.index = index;
+  row.leaf.document_number = document_.number();
+  row.leaf.hold_number = hold->number;
+  row.leaf.record_number = commit.record_index;
+  row.writer = block.header.writer;
+  row.incarnation = block.header.incarnation;
+  row.number = block.header.number;
+  row.path = std::move(path);
+  row.encoded_op = item.encoded_op;
+  row.value = Bytes(item.value);
+  ++commit.key_change;
+  commit.byte_change += static_cast<std::int64_t>(op.key.size() + item.value.size());
+  commit.leaves[address] = std::move(row);
+  return log::Outcome::applied;
+}
+
+Result<std::optional<rows::LeafRow>> Applier::leaf_row(const Commit& commit,
+                                                       const Address& address) const {
+  if (const auto found = commit.leaves.find(address); found != commit.leaves.end()) {
+    return found->second;
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
+  if (!row) return std::optional<rows::LeafRow>();
+  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf, rows::decode_leaf_row(*row));
+  return std::optional(std::move(leaf));
+}
+
+// Completes record and head, writes everything as one synced batch, and only then moves the
+// state in memory.
+Status Applier::write(Commit& commit, log::Record record) {
+  record.previous_log_root = head_.log_root;
+  record.holds_root = holds_root_;
+  record.document = {document_.number(), document_.hash()};
+  record.time_ms = std::max(last_record_ms_, commit.wall_ms);
+  const Bytes encoded = log::encode(record);
+
+  log::MerkleLog tree = *tree_;
+  const std::uint64_t index = head_.length;
+  commit.batch.put(rows::record(index), encoded);
+  for (const auto& node : tree.append(hasher_->leaf(encoded))) {
+    commit.batch.put(rows::merkle_node(node.position), Bytes(node.hash.view()));
+  }
+  for (const auto& [writer, cursor] : commit.cursors) {
+    commit.batch.put(rows::cursor(writer), rows::encode(cursor));
+  }
+  for (const auto& [address, row] : commit.leaves) {
+    if (row) {
+      commit.batch.put(rows::leaf(address), rows::encode(*row));
+    } else {
+      commit.batch.erase(rows::leaf(address));
+    }
+  }
+  log::Head head = head_;
+  head.length = index + 1;
+  head.log_root = tree.root();
+  head.holds_root = holds_root_;
+  head.document = record.document;
+  head.live_keys += static_cast<std::uint64_t>(commit.key_change);
+  head.live_bytes += static_cast<std::uint64_t>(commit.byte_change);
+  head.time_ms = record.time_ms;
+  const log::SignedHead signed_head = log::sign_head(head, *options_.key);
+  commit.batch.put(rows::head(), log::encode(signed_head));
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(commit.batch, store::Sync::yes));
+  tree_ = std::move(tree);
+  head_ = head;
+  signed_head_ = signed_head;
+  last_record_ms_ = record.time_ms;
+  return {};
+}
+
+Result<log::Proof> Applier::consistency(std::uint64_t from_length) const {
+  return log::stored_consistency_proof(*hasher_, node_reader(), from_length, head_.length);
+}
+
+Result<log::Receipt> Applier::receipt(std::uint64_t record_index) const {
+  KVSWARM_ASSIGN_OR_RETURN(auto row, options_.store->get(rows::record(record_index)));
+  if (!row) return Status(StatusCode::corruption, "a record of the log is missing");
+  log::Receipt receipt;
+  receipt.head = signed_head_;
+  receipt.record_index = record_index;
+  receipt.record = std::move(*row);
+  KVSWARM_ASSIGN_OR_RETURN(
+      receipt.inclusion,
+      log::stored_inclusion_proof(*hasher_, node_reader(), record_index, head_.length));
+  return receipt;
+}
+
+Answer Applier::answer_with(AnswerKind kind) const {
+  Answer answer;
+  answer.kind = kind;
+  answer.head = signed_head_;
+  return answer;
+}
+
+Result<Answer> Applier::read(const Address& address) const {
+  if (find_hold(holds_, slicing::point_of(address)) == nullptr) {
+    Answer answer = answer_with(AnswerKind::moving);
+    answer.holder = holder_of(document_, address);
+    return answer;
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, leaf_row(Commit(), address));
+  if (!row) return answer_with(AnswerKind::not_found);
+  Answer answer = answer_with(AnswerKind::entries);
+  std::map<std::uint64_t, std::uint32_t> records;
+  std::map<Hash, std::uint32_t> headers;
+  KVSWARM_RETURN_IF_ERROR(add_entry(answer, records, headers, *row));
+  return answer;
+}
+
+Result<Answer> Applier::scan(const Address& from) const {
+  Answer answer = answer_with(AnswerKind::entries);
+  std::map<std::uint64_t, std::uint32_t> records;
+  std::map<Hash, std::uint32_t> headers;
+  const auto cursor = options_.store->cursor();
+  std::size_t bytes = 0;
+  const Bytes table = rows::leaf_table();
+  for (cursor->seek(rows::leaf(from)); cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    if (bytes >= limits::kScanPageBytes || answer.entries.size() >= limits::kScanPageEntries) {
+      answer.next = Address::from(cursor->key().substr(table.size()));
+      break;
+    }
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(cursor->value()));
+    const std::size_t known = answer.records.size();
+    KVSWARM_RETURN_IF_ERROR(add_entry(answer, records, headers, row));
+    bytes += row.value.size() + row.encoded_op.size() + 32 * answer.entries.back().path.size();
+    if (answer.records.size() > known) bytes += answer.records.back().record.size();
+  }
+  KVSWARM_RETURN_IF_ERROR(cursor->status());
+  return answer;
+}
+
+Status Applier::add_entry(Answer& answer, std::map<std::uint64_t, std::uint32_t>& records,
+                          std::map<Hash, std::uint32_t>& headers, const rows::LeafRow& row) const {
+  KVSWARM_ASSIGN_OR_RETURN(
+      const auto stored, options_.store->get(rows::block(row.writer, row.incarnation, row.number)));
+  if (!stored) return {StatusCode::corruption, "the block of a stored key is missing"};
+  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow block, rows::decode_block_row(*stored));
+  const auto [record, new_record] =
+      records.try_emplace(row.leaf.record_number, static_cast<std::uint32_t>(records.size()));
+  if (new_record) {
+    KVSWARM_ASSIGN_OR_RETURN(log::Receipt proof, receipt(row.leaf.record_number));
+    answer.records.push_back({proof.record_index, std::move(proof.record), proof.inclusion});
+  }
+  const auto [header, new_header] =
+      headers.try_emplace(row.leaf.block_hash, static_cast<std::uint32_t>(headers.size()));
+  if (new_header) answer.headers.push_back({block.header, block.signature});
+  AnswerEntry entry;
+  entry.record = record->second;
+  entry.header = header->second;
+  entry.op_index = row.leaf.index;
+  entry.path = row.path;
+  entry.encoded_op = row.encoded_op;
+  entry.value = row.value;
+  answer.entries.push_back(std::move(entry));
+  return {};
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,99 @@
+// The storage node's half of a data directory: commits blocks to the log and answers reads.
+//
+// Happy path: blocks arrive checked against nothing; commit() checks signatures, authority and
+// chain, decides each op, appends one record, signs the head, and writes all of it as one synced
+// batch (promises X1, X2, D2); only then do its results leave. Failure modes: a block that cannot
+// be committed gets a signed refusal and moves no cursor; a failed write leaves everything in
+// memory as it was and is reported (D4); a crash leaves the batch whole or absent.
+//
+// Invariant: what is in memory (tree, head, counters) is what the last successful batch wrote.
+// Owned by the store thread, or whoever calls; blocking; no clock of its own.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "config/document.h"
+#include "log/merkle.h"
+#include "log/record.h"
+#include "node/answer.h"
+#include "node/rows.h"
+#include "store/store.h"
+
+namespace kvswarm::node {
+
+// What became of one offered block.
+struct BlockVerdict {
+  std::optional<std::uint64_t> record_index;  // committed now or earlier
+  std::optional<log::SignedRefusal> refusal;  // signed "no"
+  Status malformed;                           // not even a block: nothing to sign about
+};
+
+class Applier {
+ public:
+  struct Options {
+    SwarmId swarm;
+    NodeId self;
+    const crypto::SigningKey* key = nullptr;  // not owned
+    store::Store* store = nullptr;            // not owned
+    // Whether there is room for new blocks (DESIGN D4). May be empty: always.
+    std::function<bool()> has_room;
+  };
+
+  // Reads what the store holds; an empty store is a log of length 0.
+  static Result<Applier> open(Options options, config::Document document);
+
+  // Appends a document record: from here on authority is decided by `document`. The first record
+  // of a log is one too.
+  // `rows` go into the same batch.
+  Status adopt(const config::Document& document, std::uint64_t wall_ms, store::Batch rows);
+
+  // One verdict per block, in order. On a failed write the Status and nothing happened.
+  Result<std::vector<BlockVerdict>> commit(const std::vector<log::SignedBlock>& blocks,
+                                           std::uint64_t wall_ms);
+
+  bool has_log() const { return head_.length > 0; }
+  const log::Head& head() const { return head_; }
+  const log::SignedHead& signed_head() const { return signed_head_; }
+  const Bytes& encoded_holds() const { return encoded_holds_; }
+
+  Result<log::Proof> consistency(std::uint64_t from_length) const;  // to the head
+  Result<log::Receipt> receipt(std::uint64_t record_index) const;   // under the head
+  Result<Answer> read(const Address& address) const;
+  Result<Answer> scan(const Address& from) const;
+
+ private:
+  struct Commit;  // the state of one commit() in the making
+
+  Applier(Options options, config::Document document);
+  Status load();
+  log::NodeReader node_reader() const;
+  Result<BlockVerdict> consider(Commit& commit, const log::SignedBlock& block) const;
+  BlockVerdict refuse(const Commit& commit, const log::CheckedBlock& block,
+                      log::RefusalReason reason) const;
+  Result<rows::StreamCursor> stream_cursor(const Commit& commit, const NodeId& writer) const;
+  Status apply(Commit& commit, const log::CheckedBlock& block) const;
+  Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block, std::uint32_t index,
+                                log::Proof path) const;
+  Result<std::optional<rows::LeafRow>> leaf_row(const Commit& commit, const Address& address) const;
+  Status write(Commit& commit, log::Record record);
+  Answer answer_with(AnswerKind kind) const;
+  Status add_entry(Answer& answer, std::map<std::uint64_t, std::uint32_t>& records,
+                   std::map<Hash, std::uint32_t>& headers, const rows::LeafRow& row) const;
+
+  Options options_;
+  config::Document document_;
+  std::vector<log::Hold> holds_;
+  Bytes encoded_holds_;
+  Hash holds_root_;
+  std::shared_ptr<const log::SwarmTreeHasher> hasher_;  // where it is stays: tree_ points to it
+  std::optional<log::MerkleLog> tree_;
+  log::Head head_;
+  log::SignedHead signed_head_;
+  std::uint64_t last_record_ms_ = 0;
+};
+
+}  // namespace kvswarm::node

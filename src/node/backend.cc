@@ -1,0 +1,354 @@
+#include "node/backend.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "node/holds.h"
+
+namespace kvswarm::node {
+namespace {
+
+constexpr std::size_t kRefusedShown = 100;
+constexpr std::size_t kPastDocuments = 256;
+
+Status wrong_swarm(const SwarmId& directory, const SwarmId& given) {
+  return {StatusCode::conflict, "the data directory belongs to swarm " + short_hex(directory) +
+                                    " and the document to " + short_hex(given) +
+                                    "; the usual cause is that `init` was run again"};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> Backend::open(Options options) {
+  std::unique_ptr<Backend> backend(new Backend(std::move(options)));
+  KVSWARM_RETURN_IF_ERROR(backend->start());
+  return backend;
+}
+
+Status Backend::start() {
+  wall_ms_ = options_.wall_ms;
+  KVSWARM_ASSIGN_OR_RETURN(store_, options_.open_store());
+  KVSWARM_RETURN_IF_ERROR(settle_identity());
+  KVSWARM_RETURN_IF_ERROR(settle_document());
+  return open_parts();
+}
+
+// The directory's format and identity are what this program and key expect, or are written now.
+Status Backend::settle_identity() {
+  KVSWARM_ASSIGN_OR_RETURN(const auto format, store_->get(rows::format()));
+  if (!format) {
+    store::Batch batch;
+    batch.put(rows::format(), Bytes(1, static_cast<char>(rows::kFormat)));
+    batch.put(rows::node(), Bytes(options_.key->id().view()));
+    return store_->write(batch, store::Sync::yes);
+  }
+  if (*format != Bytes(1, static_cast<char>(rows::kFormat))) {
+    return {StatusCode::newer_version,
+            "the data directory was written by another version of kvswarm"};
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto node, store_->get(rows::node()));
+  if (!node || *node != options_.key->id().view()) {
+    return {StatusCode::conflict, "the data directory belongs to another identity"};
+  }
+  return {};
+}
+
+// Decides which document is in force: the newer of the stored and the given one (promise C3).
+Status Backend::settle_document() {
+  KVSWARM_ASSIGN_OR_RETURN(const auto number_row, store_->get(rows::document_number()));
+  std::optional<config::Document> stored;
+  if (number_row) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_u64(*number_row));
+    const std::uint64_t oldest = number > kPastDocuments ? number - kPastDocuments : 1;
+    for (std::uint64_t n = oldest; n <= number; ++n) {
+      KVSWARM_ASSIGN_OR_RETURN(const auto json, store_->get(rows::document(n)));
+      if (!json) continue;
+      KVSWARM_ASSIGN_OR_RETURN(config::Document document, config::Document::parse(*json));
+      past_documents_.push_back(document);
+      if (n == number) stored = std::move(document);
+    }
+    if (!stored) return {StatusCode::corruption, "the document in force is missing"};
+  }
+  if (!stored && !options_.document) {
+    return {StatusCode::usage, "the data directory has no document yet: pass one with -c"};
+  }
+  if (stored && options_.document) {
+    const config::Document& given = *options_.document;
+    if (given.swarm() != stored->swarm()) return wrong_swarm(stored->swarm(), given.swarm());
+    if (given.number() == stored->number() && given.hash() != stored->hash()) {
+      return {StatusCode::conflict, "another document with number " +
+                                        std::to_string(given.number()) +
+                                        " was in force here before"};
+    }
+  }
+  const bool take_given =
+      options_.document && (!stored || options_.document->number() > stored->number());
+  document_ = take_given ? *options_.document : *stored;
+  if (take_given) {
+    store::Batch batch;
+    store_document(*document_, batch);
+    KVSWARM_RETURN_IF_ERROR(store_->write(batch, store::Sync::yes));
+    past_documents_.push_back(*document_);
+  } else if (options_.document && options_.document->number() < document_->number()) {
+    notice_ = "document " + std::to_string(options_.document->number()) + " is older than number " +
+              std::to_string(document_->number()) + ", which was in force here before and stays so";
+  }
+  return {};
+}
+
+void Backend::store_document(const config::Document& document, store::Batch& batch) const {
+  batch.put(rows::swarm(), Bytes(document.swarm().view()));
+  batch.put(rows::document(document.number()), document.to_json());
+  batch.put(rows::document_number(), rows::encode_u64(document.number()));
+}
+
+Status Backend::open_parts() {
+  Applier::Options applier_options{document_->swarm(), options_.key->id(), options_.key,
+                                   store_.get(), options_.has_room};
+  auto applier = Applier::open(std::move(applier_options), *document_);
+  if (!applier.ok()) return applier.status();
+  applier_ = std::move(applier).value();
+  auto outbox = Outbox::open({document_->swarm(), options_.key->id(), options_.key, store_.get()},
+                             *document_);
+  if (!outbox.ok()) return outbox.status();
+  outbox_ = std::move(outbox).value();
+  if (keeps_log(*document_)) return applier_->adopt(*document_, wall_ms_, {});
+  return {};
+}
+
+bool Backend::keeps_log(const config::Document& document) const {
+  return applier_->has_log() || document.is_storage_node(options_.key->id());
+}
+
+// D4: a handle that failed once is never written to again; it is opened anew.
+Status Backend::ready_to_write() {
+  if (fault_.ok()) return {};
+  if (options_.has_room && !options_.has_room()) return fault_;
+  outbox_.reset();
+  applier_.reset();
+  store_.reset();
+  auto store = options_.open_store();
+  if (!store.ok()) return store.status();
+  store_ = std::move(store).value();
+  KVSWARM_RETURN_IF_ERROR(open_parts());
+  fault_ = Status();
+  reopened_ = std::make_shared<const Reopened>(Reopened{outbox_->queued(), outbox_->pending_ops()});
+  return {};
+}
+
+Status Backend::noted(Status status) {
+  const bool write_failed =
+      status.code() == StatusCode::disk_full || status.code() == StatusCode::failure;
+  if (write_failed && fault_.ok()) fault_ = status;
+  return status;
+}
+
+StoreReply Backend::execute(StoreRequest request, std::uint64_t wall_ms) {
+  wall_ms_ = wall_ms;
+  StoreReply reply = std::visit([this](auto& body) { return run(body); }, request);
+  reply.reopened = std::exchange(reopened_, nullptr);
+  return reply;
+}
+
+StoreReply Backend::run(request::Flush& request) {
+  StoreReply out{ready_to_write(), reply::Flushed{}};
+  if (!out.status.ok()) return out;
+  auto result = outbox_->flush(request.ops, wall_ms_);
+  out.status = noted(result.status());
+  if (result.ok()) out.body = reply::Flushed{std::move(result).value()};
+  return out;
+}
+
+StoreReply Backend::run(request::PlacePending&) {
+  StoreReply out{ready_to_write(), reply::Placed{}};
+  if (!out.status.ok()) return out;
+  auto result = outbox_->place_pending(wall_ms_);
+  out.status = noted(result.status());
+  if (result.ok()) out.body = reply::Placed{std::move(result).value()};
+  return out;
+}
+
+StoreReply Backend::run(request::LoadBlock& request) {
+  StoreReply out{{}, reply::Loaded{request.destination, request.number, {}}};
+  auto block = outbox_ ? outbox_->load(request.destination, request.number)
+                       : Result<log::SignedBlock>(fault_);
+  out.status = block.status();
+  if (block.ok()) std::get<reply::Loaded>(out.body).block = std::move(block).value();
+  return out;
+}
+
+StoreReply Backend::run(request::Settle& request) {
+  StoreReply out{ready_to_write(), reply::Settled{request.destination, {}}};
+  if (!out.status.ok()) return out;
+  auto result = outbox_->settle(request.destination, request.record, wall_ms_);
+  out.status = noted(result.status());
+  if (result.ok()) std::get<reply::Settled>(out.body).result = std::move(result).value();
+  return out;
+}
+
+StoreReply Backend::run(request::RecordSeenHead& request) {
+  StoreReply out{ready_to_write(), reply::Done{}};
+  if (!out.status.ok()) return out;
+  out.status = noted(outbox_->record_seen_head(request.node, request.seen));
+  return out;
+}
+
+StoreReply Backend::run(request::Commit& request) {
+  StoreReply out{ready_to_write(), reply::Committed{}};
+  auto& body = std::get<reply::Committed>(out.body);
+  for (const auto& item : request.items) body.items.push_back({item.session, {}, {}, {}});
+  if (!out.status.ok()) return out;
+  if (!applier_->has_log()) {
+    out.status = {StatusCode::failure, "this node keeps no log"};
+    return out;
+  }
+  std::vector<log::SignedBlock> blocks;
+  blocks.reserve(request.items.size());
+  for (auto& item : request.items) blocks.push_back(std::move(item.block));
+  auto verdicts = applier_->commit(blocks, wall_ms_);
+  out.status = noted(verdicts.status());
+  if (verdicts.ok()) {
+    out.status = fill_commit(body, std::move(verdicts).value(), request.items);
+  }
+  return out;
+}
+
+// Receipts go once to each session and record; an announcement goes before the first of them.
+Status Backend::fill_commit(reply::Committed& reply, std::vector<BlockVerdict> verdicts,
+                            const std::vector<request::Commit::Item>& items) {
+  std::set<std::pair<SessionKey, std::uint64_t>> receipted;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    auto& item = reply.items[i];
+    item.verdict = std::move(verdicts[i]);
+    if (!item.verdict.record_index) continue;
+    if (!receipted.emplace(items[i].session, *item.verdict.record_index).second) continue;
+    KVSWARM_ASSIGN_OR_RETURN(item.receipt, applier_->receipt(*item.verdict.record_index));
+    KVSWARM_ASSIGN_OR_RETURN(item.announcement, announce(items[i].session));
+  }
+  return {};
+}
+
+// What a peer has to be told before it can check an answer against our newest head.
+Result<std::optional<Announcement>> Backend::announce(SessionKey session) {
+  if (session == 0 || !applier_->has_log()) return std::optional<Announcement>();
+  const auto found = announced_.find(session);
+  if (found == announced_.end()) return std::optional<Announcement>();  // gone meanwhile
+  const std::uint64_t from = found->second;
+  const std::uint64_t length = applier_->head().length;
+  if (from == length) return std::optional<Announcement>();
+  Announcement out;
+  out.head = applier_->signed_head();
+  out.from_length = from;
+  KVSWARM_ASSIGN_OR_RETURN(out.consistency, applier_->consistency(from));
+  out.holds = applier_->encoded_holds();
+  found->second = length;
+  return std::optional(std::move(out));
+}
+
+StoreReply Backend::answered(SessionKey session, std::uint64_t id, Result<Answer> answer) {
+  StoreReply out{answer.status(), reply::Answered{session, id, {}, {}}};
+  if (!answer.ok()) return out;
+  auto& body = std::get<reply::Answered>(out.body);
+  body.answer = std::move(answer).value();
+  auto announcement = announce(session);
+  out.status = announcement.status();
+  if (announcement.ok()) body.announcement = std::move(announcement).value();
+  return out;
+}
+
+StoreReply Backend::run(request::Read& request) {
+  const bool can = applier_ && applier_->has_log();
+  return answered(request.session, request.id,
+                  can ? applier_->read(request.address)
+                      : Result<Answer>(Status(StatusCode::unavailable, "keeps no log")));
+}
+
+StoreReply Backend::run(request::Scan& request) {
+  const bool can = applier_ && applier_->has_log();
+  return answered(request.session, request.id,
+                  can ? applier_->scan(request.from)
+                      : Result<Answer>(Status(StatusCode::unavailable, "keeps no log")));
+}
+
+StoreReply Backend::run(request::Greet& request) {
+  StoreReply out{{}, reply::Greeted{request.session, {}, false, 0}};
+  auto& body = std::get<reply::Greeted>(out.body);
+  if (!applier_) return out;
+  body.own_length = applier_->head().length;
+  const std::uint64_t epoch = applier_->head().epoch;
+  body.behind = std::pair(request.epoch, request.length) > std::pair(epoch, body.own_length);
+  if (body.behind || !applier_->has_log()) return out;
+  // A head of the same length needs no announcement, so the peer's knowledge is taken as it is;
+  // whether it is the same head shows in the first announcement that follows.
+  announced_[request.session] = request.length;
+  auto announcement = announce(request.session);
+  out.status = announcement.status();
+  if (announcement.ok()) body.announcement = std::move(announcement).value();
+  return out;
+}
+
+StoreReply Backend::run(request::Forget& request) {
+  announced_.erase(request.session);
+  return {{}, reply::Done{}};
+}
+
+StoreReply Backend::run(request::ReadDocument& request) {
+  StoreReply out{{}, reply::DocumentRead{request.session, request.id, {}}};
+  for (const config::Document& document : past_documents_) {
+    if (document.number() == request.number) {
+      std::get<reply::DocumentRead>(out.body).json = document.to_json();
+    }
+  }
+  return out;
+}
+
+StoreReply Backend::run(request::Adopt& request) {
+  StoreReply out{ready_to_write(), reply::Adopted{request.document}};
+  if (out.status.ok()) out.status = noted(adopt(request.document, wall_ms_));
+  return out;
+}
+
+Status Backend::adopt(const config::Document& document, std::uint64_t wall_ms) {
+  if (document.swarm() != document_->swarm()) {
+    return wrong_swarm(document_->swarm(), document.swarm());
+  }
+  if (document.number() < document_->number()) {
+    return {StatusCode::conflict, "document " + std::to_string(document.number()) +
+                                      " is older than number " +
+                                      std::to_string(document_->number()) + " in force"};
+  }
+  if (document.number() == document_->number()) {
+    if (document.hash() == document_->hash()) return {};
+    return {StatusCode::conflict,
+            "another document with number " + std::to_string(document.number()) + " is in force"};
+  }
+  store::Batch batch;
+  store_document(document, batch);
+  if (keeps_log(document)) {
+    KVSWARM_RETURN_IF_ERROR(applier_->adopt(document, wall_ms, std::move(batch)));
+  } else {
+    KVSWARM_RETURN_IF_ERROR(store_->write(batch, store::Sync::yes));
+  }
+  past_documents_.push_back(document);
+  outbox_->adopt(document);
+  document_ = document;
+  return {};
+}
+
+StoreReply Backend::run(request::Count&) {
+  StoreReply out{{}, reply::Counts{}};
+  auto& body = std::get<reply::Counts>(out.body);
+  body.fault = fault_;
+  if (!applier_ || !outbox_) return out;
+  body.has_log = applier_->has_log();
+  body.head = applier_->head();
+  body.pending_ops = outbox_->pending_ops().size();
+  auto refused = outbox_->refused_ops(kRefusedShown);
+  out.status = refused.status();
+  if (refused.ok()) body.refused = std::move(refused).value();
+  return out;
+}
+
+}  // namespace kvswarm::node

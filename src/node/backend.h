@@ -1,0 +1,238 @@
+// Everything a node does with its store, as requests and replies.
+//
+// The core (core.h) runs on the loop thread and must not block; it sends StoreRequests and gets a
+// StoreReply for each, in order. Backend executes them on the store thread, or at once in the
+// simulator. It owns the store, the applier and the outbox. After a failed write it refuses writes
+// until the store could be opened again (promise D4), which it tries at the next writing request;
+// reads go on against the last published head.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "config/document.h"
+#include "node/answer.h"
+#include "node/applier.h"
+#include "node/outbox.h"
+#include "store/store.h"
+
+namespace kvswarm::node {
+
+using SessionKey = std::uint64_t;  // the core's number for a connection; 0: this node itself
+
+// A head for a peer, with the proof that it extends the one the peer was told last.
+struct Announcement {
+  log::SignedHead head;
+  std::uint64_t from_length = 0;
+  log::Proof consistency;
+  Bytes holds;  // encoded
+};
+
+namespace request {
+struct Flush {
+  std::vector<WriteOp> ops;
+};
+struct PlacePending {};
+struct LoadBlock {
+  NodeId destination;
+  std::uint64_t number = 0;
+};
+struct Settle {
+  NodeId destination;
+  log::Record record;  // of a checked receipt
+};
+struct RecordSeenHead {
+  NodeId node;
+  rows::SeenHead seen;
+};
+struct Commit {
+  struct Item {
+    SessionKey session = 0;
+    NodeId sender;
+    log::SignedBlock block;
+  };
+  std::vector<Item> items;
+};
+struct Read {
+  SessionKey session = 0;
+  std::uint64_t id = 0;  // the core's, given back in the reply
+  Address address;
+};
+struct Scan {
+  SessionKey session = 0;
+  std::uint64_t id = 0;
+  Address from;
+};
+// A peer told which head of ours it accepted last (length 0: none): announcements start there.
+struct Greet {
+  SessionKey session = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t length = 0;
+};
+struct Forget {
+  SessionKey session = 0;
+};
+struct ReadDocument {
+  SessionKey session = 0;
+  std::uint64_t id = 0;
+  std::uint64_t number = 0;
+};
+struct Adopt {
+  config::Document document;
+};
+struct Count {};  // for status
+}  // namespace request
+
+using StoreRequest = std::variant<request::Flush, request::PlacePending, request::LoadBlock,
+                                  request::Settle, request::RecordSeenHead, request::Commit,
+                                  request::Read, request::Scan, request::Greet, request::Forget,
+                                  request::ReadDocument, request::Adopt, request::Count>;
+
+namespace reply {
+struct Flushed {
+  Outbox::Flushed result;
+};
+struct Placed {
+  Outbox::Flushed result;
+};
+struct Loaded {
+  NodeId destination;
+  std::uint64_t number = 0;
+  log::SignedBlock block;
+};
+struct Settled {
+  NodeId destination;
+  Outbox::Settled result;
+};
+struct Committed {
+  struct Item {
+    SessionKey session = 0;
+    BlockVerdict verdict;
+    std::optional<log::Receipt> receipt;  // once per session and record
+    std::optional<Announcement> announcement;
+  };
+  std::vector<Item> items;  // in the order of the request
+};
+struct Answered {
+  SessionKey session = 0;
+  std::uint64_t id = 0;
+  std::optional<Announcement> announcement;
+  Answer answer;
+};
+struct Greeted {
+  SessionKey session = 0;
+  std::optional<Announcement> announcement;
+  bool behind = false;  // the peer has seen a longer log of ours than the one stored here
+  std::uint64_t own_length = 0;
+};
+struct DocumentRead {
+  SessionKey session = 0;
+  std::uint64_t id = 0;
+  Bytes json;  // empty: not known here
+};
+struct Adopted {
+  config::Document document;
+};
+struct Counts {
+  bool has_log = false;
+  log::Head head;
+  std::size_t pending_ops = 0;
+  std::vector<RefusedOp> refused;  // at most 100
+  Status fault;                    // why writing stopped, if it did
+};
+struct Done {};
+}  // namespace reply
+
+// What the disk says after the store had to be opened again.
+struct Reopened {
+  std::map<NodeId, std::deque<QueuedBlock>> queued;
+  std::vector<std::uint64_t> pending_ops;
+};
+
+struct StoreReply {
+  Status status;  // the body is of the request's kind also when this is an error
+  std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
+               reply::Committed, reply::Answered, reply::Greeted, reply::DocumentRead,
+               reply::Adopted, reply::Counts>
+      body;
+  std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
+};
+
+class Backend {
+ public:
+  using StoreOpener = std::function<Result<std::unique_ptr<store::Store>>()>;
+
+  struct Options {
+    const crypto::SigningKey* key = nullptr;  // not owned
+    StoreOpener open_store;
+    std::function<bool()> has_room;  // DESIGN D4; may be empty
+    // The document that the operator gave; empty: the last one that the directory used.
+    std::optional<config::Document> document;
+    std::uint64_t wall_ms = 0;
+  };
+
+  // conflict: the directory belongs to another swarm, or has another document with this number.
+  // newer_version: written by a newer program. usage: no document anywhere.
+  static Result<std::unique_ptr<Backend>> open(Options options);
+
+  StoreReply execute(StoreRequest request, std::uint64_t wall_ms);
+
+  // Something that the operator should hear about the opening; empty: nothing.
+  const std::string& notice() const { return notice_; }
+
+  // For the core's start; the document in force may be newer than the one given.
+  const config::Document& document() const { return *document_; }
+  const std::map<NodeId, rows::SeenHead>& seen_heads() const { return outbox_->seen_heads(); }
+  const std::map<NodeId, std::deque<QueuedBlock>>& queued() const { return outbox_->queued(); }
+  std::vector<std::uint64_t> pending_ops() const { return outbox_->pending_ops(); }
+  bool has_log() const { return applier_->has_log(); }
+  std::vector<config::Document> past_documents() const { return past_documents_; }
+
+ private:
+  explicit Backend(Options options) : options_(std::move(options)) {}
+  Status start();
+  Status settle_identity();
+  Status settle_document();
+  Status open_parts();
+  void store_document(const config::Document& document, store::Batch& batch) const;
+  Status adopt(const config::Document& document, std::uint64_t wall_ms);
+  bool keeps_log(const config::Document& document) const;
+  Status ready_to_write();
+  Status noted(Status status);
+  Result<std::optional<Announcement>> announce(SessionKey session);
+
+  StoreReply run(request::Flush& request);
+  StoreReply run(request::PlacePending& request);
+  StoreReply run(request::LoadBlock& request);
+  StoreReply run(request::Settle& request);
+  StoreReply run(request::RecordSeenHead& request);
+  StoreReply run(request::Commit& request);
+  StoreReply run(request::Read& request);
+  StoreReply run(request::Scan& request);
+  StoreReply run(request::Greet& request);
+  StoreReply run(request::Forget& request);
+  StoreReply run(request::ReadDocument& request);
+  StoreReply run(request::Adopt& request);
+  StoreReply run(request::Count& request);
+  StoreReply answered(SessionKey session, std::uint64_t id, Result<Answer> answer);
+  Status fill_commit(reply::Committed& reply, std::vector<BlockVerdict> verdicts,
+                     const std::vector<request::Commit::Item>& items);
+
+  Options options_;
+  std::uint64_t wall_ms_ = 0;
+  std::unique_ptr<store::Store> store_;
+  std::optional<config::Document> document_;
+  std::string notice_;
+  std::vector<config::Document> past_documents_;
+  std::optional<Applier> applier_;
+  std::optional<Outbox> outbox_;
+  std::map<SessionKey, std::uint64_t> announced_;  // length of our log that the peer was told
+  std::shared_ptr<const Reopened> reopened_;
+  Status fault_;  // the first failed write since the last open
+};
+
+}  // namespace kvswarm::node

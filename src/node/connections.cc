@@ -1,0 +1,450 @@
+#include "node/connections.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+namespace kvswarm::node {
+namespace {
+
+constexpr std::uint64_t kLookUpMinMs = 25;
+constexpr std::uint64_t kLookUpMaxMs = 1000;
+constexpr std::size_t kOutputPieceBytes = 64 * 1024;
+constexpr std::size_t kRememberedPeers = 1024;
+
+}  // namespace
+
+void Connections::set_document(const config::Document& document) {
+  document_ = document;
+  for (const auto& [node, addresses] : document.addresses()) {
+    peers_[node].told.insert(addresses.begin(), addresses.end());
+  }
+  std::vector<ConnectionId> removed;
+  for (auto& [id, connection] : connections_) {
+    if (!connection.established) continue;
+    connection.listed = document_.is_listed(connection.peer);
+    connection.session->set_listed(connection.listed);
+    if (!connection.listed && !document_.may_read(connection.peer)) removed.push_back(id);
+  }
+  for (const ConnectionId id : removed) {
+    drop(id, {StatusCode::unauthorised, "the document does not list this node any more"});
+  }
+}
+
+void Connections::add_addresses(const std::vector<PeerAddress>& addresses) {
+  for (const PeerAddress& entry : addresses) peers_[entry.node].told.insert(entry.address);
+}
+
+void Connections::set_found_addresses(const std::vector<PeerAddress>& addresses, Time now) {
+  looking_up_ = false;
+  std::map<NodeId, std::set<std::string>> found;
+  for (const PeerAddress& entry : addresses) {
+    if (peers_.size() < kRememberedPeers || peers_.count(entry.node) > 0) {
+      found[entry.node].insert(entry.address);
+    }
+  }
+  for (auto& [id, peer] : peers_) {
+    auto fresh = found.find(id);
+    std::set<std::string> known = fresh == found.end() ? std::set<std::string>() : fresh->second;
+    // A node that came up, or moved to another port, is worth an attempt at once.
+    if (!known.empty() && known != peer.found) {
+      peer.retry_at_ms = now.monotonic_ms;
+      peer.attempts = 0;
+    }
+    peer.found = std::move(known);
+    if (fresh != found.end()) found.erase(fresh);
+  }
+  for (auto& [id, known] : found) peers_[id].found = std::move(known);
+}
+
+swarm::Session Connections::make_session(swarm::Role role, std::optional<NodeId> peer, Time now) {
+  swarm::SessionOptions options;
+  options.role = role;
+  options.swarm = options_.swarm;
+  options.identity = options_.key;
+  options.expected_peer = peer;
+  options.random = options_.random;
+  options.reassembly = &reassembly_;
+  return swarm::Session(std::move(options), now);
+}
+
+std::size_t Connections::count_strangers() const {
+  std::size_t count = 0;
+  for (const auto& [id, connection] : connections_) {
+    if (connection.established && !connection.listed) ++count;
+  }
+  return count;
+}
+
+// Who has not said yet who it is must not keep a listed peer out (promise F4): the one that has
+// taken longest makes place for the next.
+void Connections::make_room_for_handshake() {
+  std::size_t count = 0;
+  std::optional<ConnectionId> oldest;
+  for (const auto& [id, connection] : connections_) {
+    if (connection.outbound || connection.established) continue;
+    if (!oldest) oldest = id;
+    ++count;
+  }
+  if (count < limits::kUnauthenticated) return;
+  drop(*oldest, {StatusCode::timed_out, "too many connections that did not say who they are"});
+}
+
+void Connections::accepted(ConnectionId id, Time now, Actions& actions) {
+  now_ = now;
+  make_room_for_handshake();
+  if (connections_.size() >= limits::kConnections) {
+    actions.push_back(action::Close{id});
+    return;
+  }
+  Connection& connection = connections_[id];
+  connection.session.emplace(make_session(swarm::Role::responder, std::nullopt, now));
+  touched_.insert(id);
+}
+
+void Connections::connected(ConnectionId id, Time now) {
+  now_ = now;
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  Connection& connection = found->second;
+  connection.session.emplace(make_session(swarm::Role::initiator, connection.dialled, now));
+  touched_.insert(id);
+}
+
+void Connections::arrived(ConnectionId id, BytesView bytes, Time now) {
+  now_ = now;
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || !found->second.session) return;
+  found->second.session->receive(bytes, now);
+  handle_session(id, now);
+}
+
+void Connections::sent(ConnectionId id, std::size_t bytes) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  found->second.socket_bytes -= std::min(found->second.socket_bytes, bytes);
+  touched_.insert(id);
+}
+
+void Connections::lost(ConnectionId id, const Status& why, Time now) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  on_closed(id, found->second, why, now);
+}
+
+void Connections::tick(Time now) {
+  now_ = now;
+  std::vector<ConnectionId> due;
+  for (auto& [id, connection] : connections_) {
+    if (connection.session && connection.session->next_tick_ms() <= now.monotonic_ms) {
+      due.push_back(id);
+    }
+  }
+  for (const ConnectionId id : due) {
+    connections_.at(id).session->tick(now);
+    handle_session(id, now);
+  }
+}
+
+void Connections::handle_session(ConnectionId id, Time now) {
+  touched_.insert(id);
+  // Handling an event can end the connection, so it is looked up again for each.
+  const auto session = connections_.find(id);
+  if (session == connections_.end() || !session->second.session) return;
+  for (swarm::SessionEvent& event : session->second.session->take_events()) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    Connection& connection = found->second;
+    if (event.established) on_established(id, connection, event.established->peer);
+    if (event.received) on_received(id, connection, std::move(event.received->message));
+    if (event.closed) {
+      say_farewell(id, connection);
+      on_closed(id, connection, event.closed->why, now);
+    }
+  }
+}
+
+void Connections::on_established(ConnectionId id, Connection& connection, const NodeId& peer) {
+  connection.established = true;
+  connection.peer = peer;
+  connection.listed = document_.is_listed(peer);
+  connection.session->set_listed(connection.listed);
+  if (!document_.may_read(peer) && !connection.listed) {
+    drop(id, {StatusCode::unauthorised, "the document does not list " + short_hex(peer)});
+    return;
+  }
+  if (!connection.listed && count_strangers() > limits::kConnections / 2) {
+    drop(id, {StatusCode::unavailable, "no slot is free for a node that is not listed"});
+    return;
+  }
+  send(id, make_message(MessageType::hello, 0, encode(make_hello_(peer))));
+}
+
+void Connections::on_received(ConnectionId id, Connection& connection, swarm::Message message) {
+  if (connection.ready) {
+    notices_.push_back(Incoming{id, connection.peer, connection.listed, std::move(message)});
+    return;
+  }
+  const std::size_t bytes = message.payload.size();
+  auto hello = decode_hello(message.payload);
+  if (message.type != static_cast<std::uint8_t>(MessageType::hello) || !hello.ok()) {
+    drop(id, {StatusCode::corruption, "the peer did not begin with a hello"});
+    return;
+  }
+  release(id, message.lane, bytes);
+  if (!settle_rivals(id, connection)) return;
+  connection.ready = true;
+  Peer& peer = peers_[connection.peer];
+  peer.ready.insert(id);
+  peer.attempts = 0;
+  peer.last_error.clear();
+  notices_.push_back(Ready{id, connection.peer, *hello});
+}
+
+// One connection to a peer is enough, and more would let its heads overtake each other. Both ends
+// keep the one that the node with the smaller id dialled; of two dialled by the same, the newer.
+// False: `id` is the one that goes.
+bool Connections::settle_rivals(ConnectionId id, const Connection& connection) {
+  const NodeId peer = connection.peer;
+  const bool ours_is_smaller = options_.key->id() < peer;
+  const bool preferred = connection.outbound == ours_is_smaller;
+  const std::set<ConnectionId> rivals = peers_[peer].ready;
+  const Status redundant(StatusCode::ok, {});
+  for (const ConnectionId rival : rivals) {
+    const bool rival_preferred = connections_.at(rival).outbound == ours_is_smaller;
+    if (rival_preferred && !preferred) {
+      drop(id, redundant);
+      return false;
+    }
+    drop(rival, redundant);
+  }
+  return true;
+}
+
+void Connections::on_closed(ConnectionId id, Connection& connection, const Status& why, Time now) {
+  const bool known = connection.outbound || connection.established;
+  if (known) {
+    Peer& peer = peers_[connection.outbound ? connection.dialled : connection.peer];
+    if (!why.ok()) peer.last_error = why.message();
+    if (connection.outbound) back_off(peer, now);
+  }
+  end(id, connection);
+}
+
+// What the session still has to say is why it ends, so that the peer can show it.
+void Connections::say_farewell(ConnectionId id, Connection& connection) {
+  Bytes last_words;
+  if (connection.session) last_words = connection.session->take_output(kOutputPieceBytes, now_);
+  to_close_.push_back({id, std::move(last_words)});
+}
+
+void Connections::end(ConnectionId id, Connection& connection) {
+  if (connection.established) {
+    Peer& peer = peers_[connection.peer];
+    peer.ready.erase(id);
+    if (connection.ready) notices_.push_back(Gone{id, connection.peer});
+  }
+  if (connection.outbound) {
+    Peer& peer = peers_[connection.dialled];
+    if (peer.dialling == id) peer.dialling.reset();
+  }
+  const NodeId node = connection.outbound ? connection.dialled : connection.peer;
+  connections_.erase(id);
+  touched_.erase(id);
+  // Anybody can come with a new identity each time: only what has a use is remembered.
+  const auto found = peers_.find(node);
+  if (found == peers_.end() || document_.is_listed(node)) return;
+  const Peer& peer = found->second;
+  if (peer.told.empty() && peer.found.empty() && peer.ready.empty() && !peer.dialling) {
+    peers_.erase(found);
+  }
+}
+
+void Connections::back_off(Peer& peer, Time now) {
+  const unsigned doublings = std::min(peer.attempts, 10U);
+  const std::uint64_t pause =
+      std::min(limits::kReconnectMaxMs, limits::kReconnectMinMs << doublings);
+  peer.retry_at_ms = now.monotonic_ms + pause / 2 + options_.random->below(pause / 2 + 1);
+  ++peer.attempts;
+}
+
+void Connections::drop(ConnectionId id, const Status& why) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  Connection& connection = found->second;
+  if (connection.established) peers_[connection.peer].last_error = why.message();
+  if (connection.outbound) {
+    Peer& peer = peers_[connection.dialled];
+    peer.last_error = why.message();
+    back_off(peer, now_);
+  }
+  if (connection.session) connection.session->close(why);
+  say_farewell(id, connection);
+  end(id, connection);
+}
+
+bool Connections::is_ready(const NodeId& peer) const { return connection_to(peer).has_value(); }
+
+std::optional<ConnectionId> Connections::connection_to(const NodeId& id) const {
+  const auto found = peers_.find(id);
+  if (found == peers_.end() || found->second.ready.empty()) return std::nullopt;
+  return *found->second.ready.rbegin();
+}
+
+bool Connections::send(ConnectionId id, swarm::Message message) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || !found->second.established) return false;
+  touched_.insert(id);
+  return found->second.session->send(std::move(message));
+}
+
+bool Connections::is_listed(ConnectionId id) const {
+  const auto found = connections_.find(id);
+  return found != connections_.end() && found->second.listed;
+}
+
+std::size_t Connections::queued_bytes(ConnectionId id) const {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || !found->second.session) return 0;
+  return found->second.session->queued_bytes();
+}
+
+std::size_t Connections::queue_limit(ConnectionId id) const {
+  return is_listed(id) ? limits::kListedQueueBytes : limits::kUnlistedQueueBytes;
+}
+
+void Connections::release(ConnectionId id, swarm::Lane lane, std::size_t bytes) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || !found->second.session) return;
+  found->second.session->release(lane, bytes);
+  touched_.insert(id);
+}
+
+std::vector<Connections::Notice> Connections::take_notices() {
+  std::vector<Notice> out;
+  out.swap(notices_);
+  return out;
+}
+
+void Connections::pump(Time now, Actions& actions) {
+  now_ = now;
+  std::set<ConnectionId> touched;
+  touched.swap(touched_);
+  for (const ConnectionId id : touched) {
+    handle_session(id, now);
+    const auto found = connections_.find(id);
+    if (found != connections_.end()) pump_output(id, found->second, now, actions);
+  }
+  touched_.clear();
+  for (Farewell& farewell : to_close_) {
+    const ConnectionId id = farewell.connection;
+    if (!farewell.last_words.empty()) {
+      actions.push_back(action::Send{id, std::move(farewell.last_words)});
+    }
+    actions.push_back(action::Close{id});
+  }
+  to_close_.clear();
+  look_up_due(now, actions);
+  dial_due(now, actions);
+}
+
+void Connections::pump_output(ConnectionId id, Connection& connection, Time now, Actions& actions) {
+  if (!connection.session) return;
+  while (connection.socket_bytes < limits::kSocketQueueBytes && connection.session->has_output()) {
+    Bytes bytes = connection.session->take_output(kOutputPieceBytes, now);
+    if (bytes.empty()) break;
+    connection.socket_bytes += bytes.size();
+    actions.push_back(action::Send{id, std::move(bytes)});
+  }
+}
+
+void Connections::look_up_due(Time now, Actions& actions) {
+  bool missing = false;
+  for (const NodeId& id : wanted_) {
+    if (id == options_.key->id() || is_ready(id)) continue;
+    if (!peers_[id].dialling) missing = true;
+  }
+  if (!missing) {
+    look_up_pause_ms_ = 0;
+    return;
+  }
+  if (looking_up_ || now.monotonic_ms < look_up_at_ms_) return;
+  look_up_pause_ms_ =
+      std::clamp(look_up_pause_ms_ + look_up_pause_ms_ / 2, kLookUpMinMs, kLookUpMaxMs);
+  look_up_at_ms_ = now.monotonic_ms + look_up_pause_ms_;
+  looking_up_ = true;
+  actions.push_back(action::FindAddresses{});
+}
+
+void Connections::dial_due(Time now, Actions& actions) {
+  for (const NodeId& id : wanted_) {
+    if (id == options_.key->id() || is_ready(id)) continue;
+    Peer& peer = peers_[id];
+    if (peer.dialling || now.monotonic_ms < peer.retry_at_ms) continue;
+    if (connections_.size() < limits::kConnections) dial(id, peer, now, actions);
+  }
+}
+
+void Connections::dial(const NodeId& id, Peer& peer, Time now, Actions& actions) {
+  std::vector<std::string> addresses(peer.found.begin(), peer.found.end());
+  addresses.insert(addresses.end(), peer.told.begin(), peer.told.end());
+  if (addresses.empty()) return;
+  peer.last_address = addresses[peer.next_address++ % addresses.size()];
+  const ConnectionId connection_id = next_outbound_;
+  next_outbound_ += 2;
+  Connection& connection = connections_[connection_id];
+  connection.outbound = true;
+  connection.dialled = id;
+  connection.listed = document_.is_listed(id);
+  peer.dialling = connection_id;
+  peer.retry_at_ms = now.monotonic_ms;
+  actions.push_back(action::Dial{connection_id, peer.last_address});
+}
+
+std::uint64_t Connections::next_tick_ms() const {
+  std::uint64_t next = ~std::uint64_t{0};
+  for (const auto& [id, connection] : connections_) {
+    if (connection.session) next = std::min(next, connection.session->next_tick_ms());
+  }
+  for (const NodeId& id : wanted_) {
+    if (id == options_.key->id() || is_ready(id)) continue;
+    const auto found = peers_.find(id);
+    if (found == peers_.end() || found->second.dialling) continue;
+    const Peer& peer = found->second;
+    if (!looking_up_) next = std::min(next, look_up_at_ms_);
+    if (!peer.found.empty() || !peer.told.empty()) next = std::min(next, peer.retry_at_ms);
+  }
+  return next;
+}
+
+std::string Connections::why_not(const NodeId& id) const {
+  if (is_ready(id)) return {};
+  const auto found = peers_.find(id);
+  const std::string name = "node " + short_hex(id);
+  if (found == peers_.end()) return "no address of " + name + " is known";
+  const Peer& peer = found->second;
+  if (peer.found.empty() && peer.told.empty()) {
+    return peer.last_error.empty() ? "no address of " + name + " is known: is it running?"
+                                   : name + " is gone: " + peer.last_error;
+  }
+  if (peer.last_error.empty()) return "connecting to " + name + " at " + peer.last_address;
+  return name + " at " + peer.last_address + ": " + peer.last_error;
+}
+
+std::vector<PeerStatus> Connections::statuses() const {
+  std::vector<PeerStatus> out;
+  for (const auto& [id, peer] : peers_) {
+    if (id == options_.key->id()) continue;
+    PeerStatus status;
+    status.node = id;
+    status.listed = document_.is_listed(id);
+    status.connected = !peer.ready.empty();
+    status.address = peer.last_address;
+    status.last_error = peer.last_error;
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
+}  // namespace kvswarm::node

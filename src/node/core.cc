@@ -1,0 +1,374 @@
+#include "node/core.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "node/holds.h"
+
+namespace kvswarm::node {
+namespace {
+
+constexpr std::size_t kRecentHeads = 256;
+constexpr std::size_t kProblems = 20;
+constexpr std::size_t kKeptConnections = 64;
+
+}  // namespace
+
+Core::Core(Options options, Start start)
+    : options_(std::move(options)),
+      self_(options_.key->id()),
+      document_(start.document),
+      connections_({options_.key, options_.random, document_.swarm()}, document_) {
+  for (const config::Document& document : start.past_documents) {
+    past_documents_.emplace(document.number(), document);
+  }
+  for (const auto& [node, seen] : start.seen_heads) {
+    const auto head = log::check_head(document_.swarm(), seen.head);
+    if (!head.ok()) continue;  // our own row is damaged: begin anew with this node
+    Witnessed& witnessed = witnessed_[node];
+    witnessed.head = *head;
+    witnessed.holds_root = head->holds_root;
+    if (auto holds = log::decode_holds(seen.holds); holds.ok()) witnessed.holds = *holds;
+    witnessed.recent[head->length] = {*head, seen.head};
+  }
+  for (const auto& [destination, queue] : start.queued) {
+    for (const QueuedBlock& block : queue) delivery_.add(block);
+  }
+  pending_ops_.insert(start.pending_ops.begin(), start.pending_ops.end());
+  connections_.set_hello_maker([this](const NodeId& peer) { return make_hello(peer); });
+  connections_.set_document(document_);
+  connections_.add_addresses(options_.addresses);
+}
+
+Actions Core::step(Event event, Time now) {
+  now_ = now;
+  std::visit([this](auto& body) { handle(body); }, event);
+  settle_turn();
+  Actions out;
+  out.swap(actions_);
+  return out;
+}
+
+void Core::settle_turn() {
+  // Handling a notice can make further ones (a dropped connection, say).
+  for (auto notices = connections_.take_notices(); !notices.empty();
+       notices = connections_.take_notices()) {
+    for (auto& notice : notices) {
+      if (auto* ready = std::get_if<Connections::Ready>(&notice)) on_ready(*ready);
+      if (auto* gone = std::get_if<Connections::Gone>(&notice)) on_gone(*gone);
+      if (auto* incoming = std::get_if<Connections::Incoming>(&notice)) on_message(*incoming);
+    }
+  }
+  expire_reads();
+  check_waits();
+  start_commit();
+  send_blocks();
+  update_wanted();
+  connections_.pump(now_, actions_);
+}
+
+void Core::update_wanted() {
+  std::set<NodeId> wanted;
+  for (const NodeId& destination : delivery_.destinations()) wanted.insert(destination);
+  for (const auto& [id, read] : reads_) wanted.insert(read.holder);
+  if (options_.keep_connected) {
+    for (const NodeId& holder : holders(document_)) {
+      if (wanted.size() >= kKeptConnections) break;
+      wanted.insert(holder);
+    }
+  }
+  connections_.set_wanted(std::move(wanted));
+}
+
+std::uint64_t Core::next_tick_ms() const {
+  std::uint64_t next = connections_.next_tick_ms();
+  // What is due already was looked at in this step and waits for something else than time.
+  if (delivery_.next_tick_ms() > now_.monotonic_ms) {
+    next = std::min(next, delivery_.next_tick_ms());
+  }
+  if (!pending_ops_.empty()) next = std::min(next, place_pending_at_ms_);
+  for (const auto& [id, read] : reads_) next = std::min(next, read.deadline_ms);
+  for (const Wait& wait : waits_) next = std::min(next, wait.deadline_ms);
+  constexpr std::uint64_t kLeastPauseMs = 2;  // whatever is wrong, not a busy loop
+  return std::max(next, now_.monotonic_ms + kLeastPauseMs);
+}
+
+void Core::ask(StoreRequest request) { actions_.push_back(action::AskStore{std::move(request)}); }
+
+void Core::respond(Ticket ticket, Result<Outcome> outcome) {
+  actions_.push_back(action::Respond{ticket, std::move(outcome)});
+}
+
+void Core::tell(Severity severity, std::string line) {
+  if (severity >= Severity::warning) {
+    if (std::find(problems_.begin(), problems_.end(), line) != problems_.end()) return;
+    problems_.push_back(line);
+    if (problems_.size() > kProblems) problems_.pop_front();
+  }
+  actions_.push_back(action::Tell{severity, std::move(line)});
+}
+
+void Core::handle(event::Accepted& event) {
+  connections_.accepted(event.connection, now_, actions_);
+}
+
+void Core::handle(event::Connected& event) { connections_.connected(event.connection, now_); }
+
+void Core::handle(event::Arrived& event) {
+  connections_.arrived(event.connection, event.bytes, now_);
+}
+
+void Core::handle(event::Sent& event) {
+  connections_.sent(event.connection, event.bytes);
+  serve_more(event.connection);
+}
+
+void Core::handle(event::Lost& event) { connections_.lost(event.connection, event.why, now_); }
+
+void Core::handle(event::AddressesFound& event) {
+  connections_.set_found_addresses(event.addresses, now_);
+}
+
+void Core::handle(event::Tick&) {
+  connections_.tick(now_);
+  if (pending_ops_.empty() || now_.monotonic_ms < place_pending_at_ms_) return;
+  constexpr std::uint64_t kPlacePauseMs = 1000;
+  place_pending_at_ms_ = now_.monotonic_ms + kPlacePauseMs;
+  ask(request::PlacePending{});
+}
+
+void Core::handle(event::DocumentFound& event) {
+  const config::Document& found = event.document;
+  if (found.swarm() == document_.swarm() && found.number() == document_.number() &&
+      found.hash() == document_.hash()) {
+    return;
+  }
+  ask(request::Adopt{found});
+}
+
+void Core::handle(event::Cancel& event) {
+  const auto is_it = [&event](const Wait& wait) { return wait.ticket == event.ticket; };
+  const auto wait = std::find_if(waits_.begin(), waits_.end(), is_it);
+  const Status interrupted(StatusCode::interrupted, "interrupted");
+  if (wait != waits_.end()) {
+    waits_.erase(wait);
+    respond(event.ticket, interrupted);
+    return;
+  }
+  for (Flushing& flushing : flushing_) {
+    if (flushing.ticket == event.ticket) flushing.goal = Goal::queued;  // answered when durable
+  }
+  for (const auto& [id, read] : reads_) {
+    if (read.ticket != event.ticket) continue;
+    end_read(id, interrupted);
+    return;
+  }
+}
+
+void Core::handle(event::StoreReplied& event) {
+  if (event.reply.reopened) take_over(*event.reply.reopened);
+  std::visit([this, &event](auto& body) { on_reply(event.reply.status, body); }, event.reply.body);
+}
+
+void Core::handle(event::DescribeStatus& event) {
+  status_tickets_.push_back(event.ticket);
+  ask(request::Count{});
+}
+
+// The store was opened again after a failed write, which may have landed all the same: what waits
+// in the outbox is what the disk says.
+void Core::take_over(const Reopened& reopened) {
+  delivery_ = Delivery();
+  for (const auto& [destination, queue] : reopened.queued) {
+    for (const QueuedBlock& block : queue) delivery_.add(block);
+  }
+  pending_ops_ = {reopened.pending_ops.begin(), reopened.pending_ops.end()};
+  waits_dirty_ = true;
+}
+
+Hello Core::make_hello(const NodeId& peer) const {
+  Hello hello;
+  hello.document = {document_.number(), document_.hash()};
+  hello.keeps_log = document_.is_storage_node(self_);
+  if (const auto found = witnessed_.find(peer); found != witnessed_.end()) {
+    hello.known_head = log::head_ref(found->second.head);
+  }
+  return hello;
+}
+
+void Core::on_ready(const Connections::Ready& ready) {
+  const log::DocumentRef& theirs = ready.hello.document;
+  const bool listed = connections_.is_listed(ready.connection);
+  if (theirs.number == document_.number() && theirs.hash != document_.hash()) {
+    const std::string line = "node " + short_hex(ready.peer) +
+                             " has another document with number " + std::to_string(theirs.number) +
+                             " than this node";
+    if (listed) tell(Severity::error, line);
+    connections_.drop(ready.connection, {StatusCode::conflict, line});
+    return;
+  }
+  ask(request::Greet{ready.connection, ready.hello.known_head.epoch,
+                     ready.hello.known_head.length});
+  delivery_.restart(ready.peer);
+  start_reads(ready.peer);
+}
+
+void Core::on_gone(const Connections::Gone& gone) {
+  ask(request::Forget{gone.connection});
+  serving_.erase(gone.connection);
+  ahead_.erase(gone.connection);
+  delivery_.restart(gone.peer);
+  // Blocks of a connection that is gone count against nobody's credit, so they must not pile up.
+  for (std::size_t i = incoming_.size(); i-- > 0;) {
+    if (incoming_[i].session != gone.connection) continue;
+    incoming_.erase(incoming_.begin() + static_cast<std::ptrdiff_t>(i));
+    incoming_costs_.erase(incoming_costs_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  for (auto& [id, read] : reads_) {
+    if (read.asked == gone.connection) read.asked.reset();
+  }
+  std::erase_if(fetches_,
+                [&gone](const auto& entry) { return entry.second.connection == gone.connection; });
+  for (auto& [id, read] : reads_) {
+    if (read.holder != gone.peer || read.asked) continue;
+    read.held_back.reset();
+    start_read(id);
+  }
+}
+
+void Core::on_message(Connections::Incoming& incoming) {
+  const ConnectionId connection = incoming.connection;
+  if (!connections_.is_open(connection)) return;
+  swarm::Message& message = incoming.message;
+  const swarm::Lane lane = message.lane;
+  const std::size_t bytes = message.payload.size();
+  switch (static_cast<MessageType>(message.type)) {
+    case MessageType::get:
+    case MessageType::scan:
+    case MessageType::read_document:
+      on_request(connection, incoming.listed, std::move(message));
+      return;  // its credit is given back when it was served
+    case MessageType::block: on_block(connection, incoming.peer, std::move(message)); return;
+    case MessageType::announcement:
+      on_announcement(connection, incoming.peer, message.payload);
+      break;
+    case MessageType::receipt:
+    case MessageType::answer: {
+      const bool is_receipt = message.type == static_cast<std::uint8_t>(MessageType::receipt);
+      const bool handled = is_receipt ? on_receipt(connection, incoming.peer, message.payload)
+                                      : on_answer(connection, incoming.peer, message);
+      if (handled) break;
+      // Its credit stays taken while it waits, so the peer cannot make us hold more than that.
+      ahead_[connection].push_back(std::move(incoming));
+      return;
+    }
+    case MessageType::refusal: on_refusal(incoming.peer, message.payload); break;
+    case MessageType::document: on_document(connection, message); break;
+    case MessageType::error: on_error(connection, incoming.peer, message); break;
+    case MessageType::hello: break;  // a second one says nothing new
+  }
+  // An unknown type is passed over: a newer peer may send what an older one need not know.
+  connections_.release(connection, lane, bytes);
+}
+
+void Core::on_announcement(ConnectionId connection, const NodeId& peer, BytesView payload) {
+  // Anybody can make identities: only the heads of storage nodes are worth remembering.
+  if (!document_.is_storage_node(peer)) return;
+  auto announcement = decode_announcement(payload);
+  const Status accepted =
+      announcement.ok() ? accept_head(peer, *announcement) : announcement.status();
+  if (!accepted.ok()) {
+    if (accepted.code() != StatusCode::unavailable) {
+      tell(Severity::error, "node " + short_hex(peer) + ": " + accepted.message());
+    }
+    connections_.drop(connection, accepted);
+    return;
+  }
+  const auto found = ahead_.find(connection);
+  if (found == ahead_.end()) return;
+  auto messages = std::move(found->second);
+  ahead_.erase(found);
+  for (Connections::Incoming& message : messages) on_message(message);
+}
+
+// Promise F1: a new head is accepted only with the proof that it extends one accepted before.
+Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
+  KVSWARM_ASSIGN_OR_RETURN(const log::Head head,
+                           log::check_head(document_.swarm(), announcement.head));
+  if (head.node != peer) return {StatusCode::corruption, "it announced another node's head"};
+  if (log::holds_root(document_.swarm(), announcement.holds) != head.holds_root) {
+    return {StatusCode::corruption, "its table of holds does not fit its head"};
+  }
+  Witnessed& witnessed = witnessed_[peer];
+  if (head.epoch < witnessed.head.epoch) {
+    return {StatusCode::conflict, "it announced a head of an older epoch"};
+  }
+  if (const auto same = witnessed.recent.find(head.length); same != witnessed.recent.end()) {
+    if (same->second.first.log_root == head.log_root) return {};
+    return {StatusCode::conflict,
+            "it signed two heads with length " + std::to_string(head.length) + ": its log forked"};
+  }
+  Hash from_root;
+  if (announcement.from_length > 0) {
+    const auto from = witnessed.recent.find(announcement.from_length);
+    if (from == witnessed.recent.end()) {
+      return {StatusCode::conflict, "its head begins at length " +
+                                        std::to_string(announcement.from_length) +
+                                        ", which this node never accepted"};
+    }
+    from_root = from->second.first.log_root;
+  } else if (!witnessed.recent.empty()) {
+    // Said before it heard what we know, on a connection that is being replaced: a new one mends
+    // it.
+    return {StatusCode::unavailable, "its head begins anew while another was known"};
+  }
+  if (head.length < witnessed.head.length) {
+    return {StatusCode::unavailable, "its head was overtaken on another connection"};
+  }
+  const auto hasher = log::record_tree(document_.swarm());
+  const Status extends =
+      log::verify_consistency(hasher, announcement.from_length, head.length,
+                              announcement.consistency, from_root, head.log_root);
+  if (!extends.ok()) {
+    return {StatusCode::conflict,
+            "its head does not extend the one seen before: " + extends.message()};
+  }
+  const bool holds_changed = witnessed.holds_root != head.holds_root;
+  witnessed.head = head;
+  witnessed.holds_root = head.holds_root;
+  KVSWARM_ASSIGN_OR_RETURN(witnessed.holds, log::decode_holds(announcement.holds));
+  witnessed.recent[head.length] = {head, announcement.head};
+  if (witnessed.recent.size() > kRecentHeads) witnessed.recent.erase(witnessed.recent.begin());
+  ask(request::RecordSeenHead{peer, {announcement.head, announcement.holds}});
+  if (holds_changed) place_pending_at_ms_ = now_.monotonic_ms;
+  return {};
+}
+
+// The length of a node's log that this one has seen; reads must not go back behind it (R3).
+std::uint64_t Core::seen_length(const NodeId& peer) const {
+  const auto found = witnessed_.find(peer);
+  return found == witnessed_.end() ? 0 : found->second.head.length;
+}
+
+bool Core::is_accepted(const NodeId& peer, const log::SignedHead& head) const {
+  const auto found = witnessed_.find(peer);
+  if (found == witnessed_.end()) return false;
+  const auto& recent = found->second.recent;
+  return std::any_of(recent.rbegin(), recent.rend(),
+                     [&head](const auto& entry) { return entry.second.second == head; });
+}
+
+// conflict when `head` has the length of an accepted one and another root.
+Status Core::contradiction(const NodeId& peer, const log::SignedHead& head) const {
+  const auto found = witnessed_.find(peer);
+  const auto decoded = log::decode_head(head.head);
+  if (found == witnessed_.end() || !decoded.ok()) return {};
+  const auto same = found->second.recent.find(decoded->length);
+  if (same == found->second.recent.end() || same->second.first.log_root == decoded->log_root) {
+    return {};
+  }
+  return {StatusCode::conflict, "node " + short_hex(peer) + " signed two heads with length " +
+                                    std::to_string(decoded->length) + ": its log forked"};
+}
+
+}  // namespace kvswarm::node

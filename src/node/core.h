@@ -1,0 +1,217 @@
+// The node: everything it decides, and nothing it does. step(event) -> actions.
+//
+// Happy path of a put: Write -> AskStore(Flush) -> StoreReplied(Flushed) -> a connection to the
+// holder -> AskStore(LoadBlock) -> a block message -> at the holder AskStore(Commit) -> receipt
+// message -> AskStore(Settle) -> Respond. Happy path of a get: Get -> a get message to the holder
+// -> there AskStore(Read) -> announcement of the head, answer -> checked -> Respond. Failure modes:
+// connections come and go (reads are asked again until their deadline, blocks are sent again from
+// the last settled one), heads that do not extend the one held end the connection, store faults
+// answer with an error and leave what is queued queued.
+//
+// Thread: the loop thread, or the simulator. No I/O, no clock, no threads. Invariant: each ticket
+// is answered exactly once; store replies arrive in the order of the requests.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "node/connections.h"
+#include "node/delivery.h"
+#include "node/events.h"
+#include "node/messages.h"
+
+namespace kvswarm::node {
+
+class Core {
+ public:
+  struct Options {
+    const crypto::SigningKey* key = nullptr;  // not owned
+    Random* random = nullptr;                 // not owned
+    bool keep_connected = false;              // dial all holders, not only those needed now
+    std::vector<PeerAddress> addresses;       // told by the operator
+  };
+
+  // What Backend knew when it was opened.
+  struct Start {
+    config::Document document;
+    std::vector<config::Document> past_documents;
+    std::map<NodeId, rows::SeenHead> seen_heads;
+    std::map<NodeId, std::deque<QueuedBlock>> queued;
+    std::vector<std::uint64_t> pending_ops;
+  };
+
+  Core(Options options, Start start);
+
+  Actions step(Event event, Time now);
+
+  // When a Tick is wanted next (monotonic); the greatest value: not at all.
+  std::uint64_t next_tick_ms() const;
+
+  const config::Document& document() const { return document_; }
+
+ private:
+  // A head of another node that this one accepted, with earlier ones that are still referred to.
+  struct Witnessed {
+    log::Head head;
+    Hash holds_root;
+    std::vector<log::Hold> holds;
+    std::map<std::uint64_t, std::pair<log::Head, log::SignedHead>> recent;  // by length
+  };
+  struct PendingRead {
+    Ticket ticket = 0;
+    bool is_scan = false;
+    Address address;
+    NodeId holder;
+    std::uint64_t deadline_ms = 0;
+    std::optional<ConnectionId> asked;  // where the request is on its way
+    std::optional<Answer> held_back;    // until a document arrives
+    std::uint64_t fetches = 0;
+    std::uint64_t least_length = 0;  // of the holder's log, seen when it was asked (R3)
+  };
+  struct DocumentFetch {
+    ConnectionId connection = 0;
+    NodeId holder;
+    log::DocumentRef wanted;
+  };
+  struct Wait {
+    Ticket ticket = 0;
+    std::uint64_t first_op = 0;
+    std::uint64_t last_op = 0;
+    std::uint64_t deadline_ms = 0;
+    std::map<NodeId, std::uint64_t> ops;  // of the write, per destination
+  };
+  struct Flushing {
+    Ticket ticket = 0;
+    Goal goal = Goal::receipted;
+    std::uint64_t wait_ms = 0;
+  };
+  // A peer's requests, served a few at a time so that one peer cannot fill our memory (F4).
+  struct Serving {
+    std::deque<swarm::Message> waiting;
+    std::size_t in_store = 0;
+  };
+  struct IncomingBlock {
+    ConnectionId connection = 0;
+    std::size_t message_bytes = 0;
+  };
+
+  void handle(event::Accepted& event);
+  void handle(event::Connected& event);
+  void handle(event::Arrived& event);
+  void handle(event::Sent& event);
+  void handle(event::Lost& event);
+  void handle(event::StoreReplied& event);
+  void handle(event::AddressesFound& event);
+  void handle(event::DocumentFound& event);
+  void handle(event::Get& event);
+  void handle(event::Scan& event);
+  void handle(event::Write& event);
+  void handle(event::Await& event);
+  void handle(event::DescribeStatus& event);
+  void handle(event::Cancel& event);
+  void handle(event::Tick& event);
+
+  void ask(StoreRequest request);
+  void respond(Ticket ticket, Result<Outcome> outcome);
+  void tell(Severity severity, std::string line);
+  void settle_turn();  // notices, wishes, output: at the end of each step
+  void update_wanted();
+
+  // Peers (core.cc)
+  void on_ready(const Connections::Ready& ready);
+  void on_gone(const Connections::Gone& gone);
+  void on_message(Connections::Incoming& incoming);
+  void on_announcement(ConnectionId connection, const NodeId& peer, BytesView payload);
+  Status accept_head(const NodeId& peer, const Announcement& announcement);
+  bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
+  Status contradiction(const NodeId& peer, const log::SignedHead& head) const;
+  std::uint64_t seen_length(const NodeId& peer) const;
+  void take_over(const Reopened& reopened);
+  Hello make_hello(const NodeId& peer) const;
+
+  // Serving others (core_serving.cc)
+  void on_block(ConnectionId connection, const NodeId& peer, swarm::Message message);
+  void on_request(ConnectionId connection, bool listed, swarm::Message message);
+  void start_commit();
+  void serve_more(ConnectionId connection);
+  void serve(ConnectionId connection, const swarm::Message& message);
+  void send_announcement(ConnectionId connection, const std::optional<Announcement>& announcement);
+  void send_error(ConnectionId connection, std::uint64_t request_id, const Status& status);
+  void served(ConnectionId connection);
+  void on_own_verdict(const Status& status, const reply::Committed::Item& item);
+  void on_reply(const Status& status, reply::Committed& reply);
+  void on_reply(const Status& status, reply::Answered& reply);
+  void on_reply(const Status& status, reply::Greeted& reply);
+  void on_reply(const Status& status, reply::DocumentRead& reply);
+
+  // Reading (core_reading.cc)
+  void start_read(std::uint64_t id);
+  void start_reads(const NodeId& holder);
+  // False: it refers to a head that is still to be announced. Likewise on_receipt.
+  bool on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
+  void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
+  void check_read(std::uint64_t id, const log::Head& head, Answer answer);
+  void finish_get(std::uint64_t id, const log::Head& head, const Answer& answer,
+                  std::vector<ProvenValue> values);
+  void on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message);
+  std::optional<Status> authority(const log::DocumentRef& ref, const NodeId& writer) const;
+  std::optional<log::DocumentRef> next_missing(const log::DocumentRef& ref) const;
+  void fetch_document(std::uint64_t read_id, const log::DocumentRef& ref);
+  void on_document(ConnectionId connection, swarm::Message& message);
+  void retry_held_back(const NodeId& holder, const Status& fetch);
+  void end_read(std::uint64_t id, Result<Outcome> outcome);
+  void expire_reads();
+
+  // Writing (core_writing.cc)
+  void send_blocks();
+  bool on_receipt(ConnectionId connection, const NodeId& peer, BytesView payload);
+  void on_refusal(const NodeId& peer, BytesView payload);
+  void check_waits();
+  WriteOutcome outcome_of(const Wait& wait) const;
+  bool is_reached(const Wait& wait) const;
+  bool is_hopeless(const Wait& wait) const;
+  std::string why_waiting(const NodeId& destination) const;
+  NodeStatus status_with(const reply::Counts& counts) const;
+  void on_reply(const Status& status, reply::Flushed& reply);
+  void on_reply(const Status& status, reply::Placed& reply);
+  void on_reply(const Status& status, reply::Loaded& reply);
+  void on_reply(const Status& status, reply::Settled& reply);
+  void on_reply(const Status& status, reply::Adopted& reply);
+  void on_reply(const Status& status, reply::Counts& reply);
+  void on_reply(const Status& status, reply::Done& reply);
+
+  Options options_;
+  NodeId self_;
+  config::Document document_;
+  std::map<std::uint64_t, config::Document> past_documents_;  // checked, by number
+  Connections connections_;
+  Delivery delivery_;
+  Time now_;
+  Actions actions_;
+
+  std::map<NodeId, Witnessed> witnessed_;
+  // Messages that refer to a head whose announcement has not come yet.
+  std::map<ConnectionId, std::deque<Connections::Incoming>> ahead_;
+  std::map<std::uint64_t, PendingRead> reads_;  // by request id
+  std::map<std::uint64_t, DocumentFetch> fetches_;
+  std::uint64_t next_request_ = 1;
+
+  std::deque<Flushing> flushing_;  // in the order of the store requests
+  std::vector<Wait> waits_;
+  std::set<std::uint64_t> pending_ops_;  // numbered, durable, in no block
+  std::deque<RefusedOp> refused_;        // the last ones
+  std::deque<Ticket> status_tickets_;
+  bool waits_dirty_ = false;
+  std::uint64_t place_pending_at_ms_ = 0;
+
+  std::map<ConnectionId, Serving> serving_;
+  std::deque<request::Commit::Item> incoming_;
+  std::deque<IncomingBlock> incoming_costs_;  // one per item of incoming_
+  std::vector<IncomingBlock> committing_;     // empty: no commit is being written
+  std::deque<std::string> problems_;          // the last ones, for status
+};
+
+}  // namespace kvswarm::node

@@ -1,0 +1,326 @@
+// The core's part that reads for the local user: ask the holder, check what comes back.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "codec/writer.h"
+#include "node/core.h"
+#include "node/holds.h"
+
+namespace kvswarm::node {
+namespace {
+
+constexpr std::uint64_t kMostFetches = 256;  // documents fetched for one read
+constexpr std::size_t kPastDocuments = 512;
+
+}  // namespace
+
+void Core::handle(event::Get& event) {
+  PendingRead read;
+  read.ticket = event.ticket;
+  read.address = state::address_of(document_.swarm(), event.key);
+  read.holder = holder_of(document_, read.address);
+  read.deadline_ms = event.deadline_ms;
+  const std::uint64_t id = next_request_++;
+  reads_.emplace(id, std::move(read));
+  start_read(id);
+}
+
+void Core::handle(event::Scan& event) {
+  PendingRead read;
+  read.ticket = event.ticket;
+  read.is_scan = true;
+  read.address = event.from;
+  read.holder = event.holder;
+  read.deadline_ms = event.deadline_ms;
+  const std::uint64_t id = next_request_++;
+  reads_.emplace(id, std::move(read));
+  start_read(id);
+}
+
+// Asks the holder if it can be asked now; otherwise the read waits for a connection.
+void Core::start_read(std::uint64_t id) {
+  PendingRead& read = reads_.at(id);
+  if (read.asked) return;
+  if (read.holder == self_) {
+    read.asked = 0;
+    if (read.is_scan) {
+      ask(request::Scan{0, id, read.address});
+    } else {
+      ask(request::Read{0, id, read.address});
+    }
+    return;
+  }
+  const auto connection = connections_.connection_to(read.holder);
+  if (!connection) return;
+  const MessageType type = read.is_scan ? MessageType::scan : MessageType::get;
+  const bool taken =
+      connections_.send(*connection, make_message(type, id, Bytes(read.address.view())));
+  if (!taken) return;
+  read.asked = connection;
+  read.least_length = seen_length(read.holder);
+}
+
+void Core::start_reads(const NodeId& holder) {
+  for (const auto& [id, read] : reads_) {
+    if (read.holder == holder && !read.asked) start_read(id);
+  }
+}
+
+bool Core::on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message) {
+  const std::uint64_t id = message.request_id;
+  const auto found = reads_.find(id);
+  if (found == reads_.end() || found->second.asked != connection)
+    return true;  // given up meanwhile
+  auto answer = decode_answer(message.payload);
+  if (!answer.ok()) {
+    end_read(id, answer.status());
+    return true;
+  }
+  if (const Status fork = contradiction(peer, answer->head); !fork.ok()) {
+    tell(Severity::error, fork.message());
+    end_read(id, fork);
+    return true;
+  }
+  if (!is_accepted(peer, answer->head)) return false;
+  const auto head = log::decode_head(answer->head.head);
+  KVSWARM_ASSERT(head.ok());
+  if (head->length < found->second.least_length) {
+    end_read(id, Status(StatusCode::corruption, "node " + short_hex(peer) +
+                                                    " answered from an older head than it showed "
+                                                    "before"));
+    return true;
+  }
+  const auto& holds = witnessed_.at(peer).holds;
+  if (answer->kind == AnswerKind::not_found &&
+      find_hold(holds, slicing::point_of(found->second.address)) == nullptr) {
+    end_read(id,
+             Status(StatusCode::corruption,
+                    "node " + short_hex(peer) + " says \"not found\" of what it does not hold"));
+    return true;
+  }
+  check_read(id, *head, std::move(answer).value());
+  return true;
+}
+
+void Core::on_local_answer(std::uint64_t id, const Status& status, Answer answer) {
+  if (reads_.count(id) == 0) return;
+  if (!status.ok()) {
+    end_read(id, status);
+    return;
+  }
+  const auto head = log::check_head(document_.swarm(), answer.head);
+  if (!head.ok()) {
+    end_read(id, head.status());
+    return;
+  }
+  check_read(id, *head, std::move(answer));
+}
+
+void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
+  const PendingRead& read = reads_.at(id);
+  const bool moving = answer.kind == AnswerKind::moving;
+  if (moving) {
+    end_read(id, Status(StatusCode::moving, "node " + short_hex(read.holder) +
+                                                " does not hold the key; node " +
+                                                short_hex(answer.holder) + " does"));
+    return;
+  }
+  auto check = check_answer(
+      document_.swarm(), head, answer,
+      [this](const log::DocumentRef& ref, const NodeId& writer) { return authority(ref, writer); });
+  if (!check.ok()) {
+    end_read(id, check.status().with_context("node " + short_hex(read.holder) +
+                                             " gave an answer that does not hold"));
+    return;
+  }
+  if (check->missing_document) {
+    const log::DocumentRef missing = *check->missing_document;
+    reads_.at(id).held_back = std::move(answer);
+    fetch_document(id, missing);
+    return;
+  }
+  if (read.is_scan) {
+    const bool goes_on = !answer.next || *answer.next > read.address;
+    const bool in_range =
+        std::all_of(check->values.begin(), check->values.end(), [&](const ProvenValue& value) {
+          return value.address >= read.address && holder_of(document_, value.address) == head.node;
+        });
+    if (!goes_on || !in_range) {
+      end_read(id, Status(StatusCode::corruption, "a page of another place was given"));
+      return;
+    }
+    end_read(id, Outcome(ScanOutcome{std::move(check->values), answer.next}));
+    return;
+  }
+  finish_get(id, head, answer, std::move(check->values));
+}
+
+void Core::finish_get(std::uint64_t id, const log::Head& head, const Answer& answer,
+                      std::vector<ProvenValue> values) {
+  GetOutcome outcome;
+  outcome.holder = head.node;
+  outcome.head = log::head_ref(head);
+  outcome.found = answer.kind == AnswerKind::entries;
+  if (outcome.found) {
+    if (values.size() != 1 || values.front().address != reads_.at(id).address) {
+      end_read(id, Status(StatusCode::corruption, "the value of another key was given"));
+      return;
+    }
+    outcome.value = std::move(values.front());
+  }
+  end_read(id, Outcome(std::move(outcome)));
+}
+
+void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message) {
+  auto error = decode_error(message.payload);
+  if (!error.ok()) {
+    connections_.drop(connection, error.status());
+    return;
+  }
+  const std::string why = "node " + short_hex(peer) + ": " + error->text;
+  if (fetches_.erase(message.request_id) > 0) {
+    retry_held_back(peer, Status(error->code, why));
+    return;
+  }
+  if (message.request_id == 0) {
+    delivery_.failed(peer, why, now_);
+    return;
+  }
+  const auto found = reads_.find(message.request_id);
+  if (found == reads_.end() || found->second.asked != connection) return;
+  end_read(message.request_id, Status(error->code, why));
+}
+
+// Whether `writer` might write under the document that a record names (promise A2). Without admins
+// only the local document is trusted, and what its chain of hashes reaches. A newer document than
+// ours cannot be checked, so its writers count as far as our own lists them too.
+std::optional<Status> Core::authority(const log::DocumentRef& ref, const NodeId& writer) const {
+  const Status not_listed(
+      StatusCode::unauthorised,
+      "node " + short_hex(writer) + " is not a writer of document " + std::to_string(ref.number));
+  if (ref.number > document_.number()) {
+    if (document_.is_writer(writer)) return Status();
+    return Status(StatusCode::unauthorised,
+                  "the value was written under document " + std::to_string(ref.number) +
+                      ", which is newer than number " + std::to_string(document_.number()) +
+                      " here: pass the newer one with -c");
+  }
+  const auto past = past_documents_.find(ref.number);
+  const config::Document* document = ref.number == document_.number() ? &document_
+                                     : past == past_documents_.end()  ? nullptr
+                                                                      : &past->second;
+  if (document == nullptr) return std::nullopt;
+  if (document->hash() != ref.hash) {
+    return Status(
+        StatusCode::conflict,
+        "the value was written under another document with number " + std::to_string(ref.number));
+  }
+  return document->is_writer(writer) ? Status() : not_listed;
+}
+
+// The next document to fetch on the way from ours down the chain of hashes to `ref`; nullopt when
+// the chain does not lead there.
+std::optional<log::DocumentRef> Core::next_missing(const log::DocumentRef& ref) const {
+  if (ref.number == 1) {
+    return log::DocumentRef{1, *Hash::from(document_.swarm().view())};  // the swarm id is its hash
+  }
+  const config::Document* last = &document_;
+  while (last->number() > ref.number) {
+    const std::uint64_t number = last->number() - 1;
+    const auto known = past_documents_.find(number);
+    if (known == past_documents_.end()) {
+      if (last->previous().is_zero()) return std::nullopt;
+      return log::DocumentRef{number, last->previous()};
+    }
+    last = &known->second;
+  }
+  return std::nullopt;
+}
+
+void Core::fetch_document(std::uint64_t read_id, const log::DocumentRef& ref) {
+  PendingRead& read = reads_.at(read_id);
+  const auto wanted = next_missing(ref);
+  const auto connection = connections_.connection_to(read.holder);
+  const bool too_many = ++read.fetches > kMostFetches || past_documents_.size() >= kPastDocuments;
+  if (!wanted || !connection || too_many) {
+    end_read(read_id, Status(StatusCode::unavailable,
+                             "document " + std::to_string(ref.number) +
+                                 ", which authorised the writer, could not be checked"));
+    return;
+  }
+  for (const auto& [other, fetch] : fetches_) {  // on its way for another read
+    if (fetch.connection == *connection && fetch.wanted == *wanted) return;
+  }
+  const std::uint64_t id = next_request_++;
+  Bytes number = codec::Writer().u64(wanted->number).take();
+  if (!connections_.send(*connection,
+                         make_message(MessageType::read_document, id, std::move(number)))) {
+    end_read(read_id, Status(StatusCode::unavailable, "the holder takes no requests"));
+    return;
+  }
+  fetches_[id] = {*connection, read.holder, *wanted};
+}
+
+void Core::on_document(ConnectionId connection, swarm::Message& message) {
+  const auto fetch = fetches_.find(message.request_id);
+  if (fetch == fetches_.end() || fetch->second.connection != connection) return;
+  const log::DocumentRef wanted = fetch->second.wanted;
+  const NodeId holder = fetch->second.holder;
+  fetches_.erase(fetch);
+  auto document = config::Document::parse(message.payload);
+  const bool fits = document.ok() && document->number() == wanted.number &&
+                    document->hash() == wanted.hash && document->swarm() == document_.swarm();
+  if (fits) past_documents_.emplace(wanted.number, std::move(document).value());
+  retry_held_back(
+      holder, fits ? Status()
+                   : Status(StatusCode::unavailable,
+                            "the holder did not give document " + std::to_string(wanted.number)));
+}
+
+// A document that came serves every read that waits for one; one that did not come ends the reads
+// of that holder.
+void Core::retry_held_back(const NodeId& holder, const Status& fetch) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, read] : reads_) {
+    if (read.held_back && (fetch.ok() || read.holder == holder)) ids.push_back(id);
+  }
+  for (const std::uint64_t id : ids) {
+    Answer answer = std::move(*reads_.at(id).held_back);
+    reads_.at(id).held_back.reset();
+    const auto head = log::decode_head(answer.head.head);
+    if (!fetch.ok() || !head.ok()) {
+      end_read(id, fetch.ok() ? head.status() : fetch);
+      continue;
+    }
+    check_read(id, *head, std::move(answer));
+  }
+}
+
+void Core::end_read(std::uint64_t id, Result<Outcome> outcome) {
+  const auto found = reads_.find(id);
+  const Ticket ticket = found->second.ticket;
+  reads_.erase(found);
+  respond(ticket, std::move(outcome));
+}
+
+// Promise R4: every operation has a deadline, and says why it passed.
+void Core::expire_reads() {
+  std::vector<std::uint64_t> due;
+  for (const auto& [id, read] : reads_) {
+    if (read.deadline_ms <= now_.monotonic_ms) {
+      due.push_back(id);
+    } else if (!read.asked && connections_.is_ready(read.holder)) {
+      start_read(id);  // its connection had no room before
+    }
+  }
+  for (const std::uint64_t id : due) {
+    const NodeId holder = reads_.at(id).holder;
+    const std::string why = holder == self_ ? std::string() : connections_.why_not(holder);
+    end_read(id, why.empty()
+                     ? Status(StatusCode::timed_out,
+                              "node " + short_hex(holder) + " did not answer in time")
+                     : Status(StatusCode::unavailable, "the holder is out of reach: " + why));
+  }
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,294 @@
+// The core's part that writes for the local user: flush, deliver, settle, report.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "node/core.h"
+#include "node/holds.h"
+
+namespace kvswarm::node {
+namespace {
+
+constexpr std::size_t kRefusedRemembered = 1000;
+
+StatusCode code_of(log::RefusalReason reason) {
+  switch (reason) {
+    case log::RefusalReason::unauthorised:
+    case log::RefusalReason::old_incarnation: return StatusCode::unauthorised;
+    case log::RefusalReason::fork:
+    case log::RefusalReason::other_document: return StatusCode::conflict;
+    default: return StatusCode::failure;
+  }
+}
+
+// No wait is so long that it wraps around.
+std::uint64_t later(std::uint64_t now_ms, std::uint64_t wait_ms) {
+  constexpr std::uint64_t kLongestMs = 1ULL << 53;
+  return now_ms + std::min(wait_ms, kLongestMs);
+}
+
+}  // namespace
+
+void Core::handle(event::Write& event) {
+  if (!document_.is_writer(self_)) {
+    respond(event.ticket,
+            Status(StatusCode::unauthorised, "document " + std::to_string(document_.number()) +
+                                                 " does not list " + to_hex(self_) +
+                                                 " as a writer; nothing was queued"));
+    return;
+  }
+  flushing_.push_back({event.ticket, event.goal, event.wait_ms});
+  ask(request::Flush{std::move(event.ops)});
+}
+
+void Core::handle(event::Await& event) {
+  Wait wait;
+  wait.ticket = event.ticket;
+  wait.first_op = event.first_op;
+  wait.last_op = event.last_op;
+  wait.deadline_ms = later(now_.monotonic_ms, event.wait_ms);
+  waits_.push_back(std::move(wait));
+  waits_dirty_ = true;
+}
+
+void Core::on_reply(const Status& status, reply::Flushed& reply) {
+  KVSWARM_ASSERT(!flushing_.empty());
+  const Flushing flushing = flushing_.front();
+  flushing_.pop_front();
+  if (!status.ok()) {
+    respond(flushing.ticket, status);
+    return;
+  }
+  Wait wait;
+  wait.ticket = flushing.ticket;
+  wait.first_op = reply.result.first_op;
+  wait.last_op = reply.result.last_op;
+  wait.deadline_ms = now_.monotonic_ms;
+  if (flushing.goal != Goal::queued) {
+    wait.deadline_ms = later(now_.monotonic_ms, flushing.wait_ms);
+  }
+  for (const QueuedBlock& block : reply.result.blocks) {
+    delivery_.add(block);
+    wait.ops[block.destination] += block.ops;
+  }
+  pending_ops_.insert(reply.result.pending.begin(), reply.result.pending.end());
+  waits_.push_back(std::move(wait));
+  waits_dirty_ = true;
+}
+
+void Core::on_reply(const Status& status, reply::Placed& reply) {
+  if (!status.ok()) {
+    tell(Severity::error, "waiting ops could not be placed: " + status.message());
+    return;
+  }
+  for (const QueuedBlock& block : reply.result.blocks) delivery_.add(block);
+  const auto& left = reply.result.pending;
+  pending_ops_ = std::set<std::uint64_t>(left.begin(), left.end());
+  waits_dirty_ = true;
+}
+
+void Core::send_blocks() {
+  for (const NodeId& destination : delivery_.destinations()) {
+    if (destination != self_ && !connections_.is_ready(destination)) continue;
+    while (const auto number = delivery_.next_to_load(destination, now_)) {
+      ask(request::LoadBlock{destination, *number});
+    }
+  }
+}
+
+void Core::on_reply(const Status& status, reply::Loaded& reply) {
+  if (!status.ok()) {
+    tell(Severity::error, "the outbox cannot be read: " + status.message());
+    delivery_.failed(reply.destination, status.message(), now_);
+    return;
+  }
+  if (reply.destination == self_) {
+    // A storage node that writes delivers to itself without a connection.
+    incoming_.push_back({0, self_, std::move(reply.block)});
+    incoming_costs_.push_back({0, 0});
+    return;
+  }
+  const auto connection = connections_.connection_to(reply.destination);
+  const bool taken =
+      connection && connections_.send(*connection, make_message(MessageType::block, reply.number,
+                                                                log::encode(reply.block)));
+  if (!connection) delivery_.restart(reply.destination);
+  if (connection && !taken) {
+    delivery_.failed(reply.destination, "the connection is full", now_);
+  }
+}
+
+bool Core::on_receipt(ConnectionId connection, const NodeId& peer, BytesView payload) {
+  if (!delivery_.has_queued(peer)) return true;  // settled before, or never ours
+  auto receipt = log::decode_receipt(payload);
+  if (!receipt.ok()) {
+    connections_.drop(connection, receipt.status());
+    return true;
+  }
+  if (!is_accepted(peer, receipt->head)) {
+    const Status fork = contradiction(peer, receipt->head);
+    if (fork.ok()) return false;
+    tell(Severity::error, fork.message());
+    connections_.drop(connection, fork);
+    return true;
+  }
+  auto checked = log::check_receipt(document_.swarm(), *receipt);
+  if (!checked.ok() || checked->head.node != peer) {
+    const Status why =
+        checked.ok() ? Status(StatusCode::corruption, "another node's receipt") : checked.status();
+    tell(Severity::error, "node " + short_hex(peer) + " gave a bad receipt: " + why.message());
+    connections_.drop(connection, why);
+    return true;
+  }
+  ask(request::Settle{peer, std::move(checked->record)});
+  return true;
+}
+
+void Core::on_reply(const Status& status, reply::Settled& reply) {
+  if (!status.ok()) {
+    tell(Severity::error, "a receipt could not be stored: " + status.message());
+    delivery_.failed(reply.destination, status.message(), now_);
+    return;
+  }
+  delivery_.settled(reply.destination, reply.result.number);
+  pending_ops_.insert(reply.result.moved.begin(), reply.result.moved.end());
+  for (RefusedOp& op : reply.result.refused) {
+    refused_.push_back(std::move(op));
+    if (refused_.size() > kRefusedRemembered) refused_.pop_front();
+  }
+  waits_dirty_ = true;
+}
+
+void Core::on_refusal(const NodeId& peer, BytesView payload) {
+  auto decoded = log::decode_signed_refusal(payload);
+  if (!decoded.ok()) return;
+  const auto refusal = log::check_refusal(document_.swarm(), *decoded);
+  if (!refusal.ok() || refusal->node != peer || refusal->writer != self_) return;
+  // A node that has not heard of our document yet will.
+  const bool behind = refusal->document.number < document_.number();
+  delivery_.refused(peer, *refusal, behind, now_);
+  if (refusal->reason != log::RefusalReason::gap) {
+    tell(Severity::warning, delivery_.problem(peer));
+  }
+  waits_dirty_ = true;
+}
+
+bool Core::is_reached(const Wait& wait) const {
+  const auto pending = pending_ops_.lower_bound(wait.first_op);
+  if (pending != pending_ops_.end() && *pending <= wait.last_op) return false;
+  return delivery_.queued_ops(wait.first_op, wait.last_op).empty();
+}
+
+// Everything that still waits does so behind a final refusal: more time would not help.
+bool Core::is_hopeless(const Wait& wait) const {
+  const auto queued = delivery_.queued_ops(wait.first_op, wait.last_op);
+  return !queued.empty() && std::all_of(queued.begin(), queued.end(), [this](const auto& entry) {
+    return delivery_.halted_by(entry.first).has_value();
+  });
+}
+
+// Answers the waits whose goal is reached or whose time is up.
+void Core::check_waits() {
+  std::vector<Wait> left;
+  for (Wait& wait : waits_) {
+    const bool due = wait.deadline_ms <= now_.monotonic_ms;
+    const bool reached = (waits_dirty_ || due) && is_reached(wait);
+    if (!reached && !due && !(waits_dirty_ && is_hopeless(wait))) {
+      left.push_back(std::move(wait));
+      continue;
+    }
+    WriteOutcome outcome = outcome_of(wait);
+    outcome.reached = reached;
+    respond(wait.ticket, Outcome(std::move(outcome)));
+  }
+  waits_ = std::move(left);
+  waits_dirty_ = false;
+}
+
+WriteOutcome Core::outcome_of(const Wait& wait) const {
+  WriteOutcome outcome;
+  outcome.first_op = wait.first_op;
+  outcome.last_op = wait.last_op;
+  std::map<NodeId, DestinationOutcome> destinations;
+  for (const auto& [node, ops] : wait.ops) destinations[node].ops = ops;
+  for (const auto& [node, ops] : delivery_.queued_ops(wait.first_op, wait.last_op)) {
+    destinations[node].queued = ops;
+    destinations[node].why = why_waiting(node);
+    if (const auto reason = delivery_.halted_by(node)) {
+      destinations[node].refusal = code_of(*reason);
+    }
+  }
+  for (const RefusedOp& op : refused_) {
+    if (op.number < wait.first_op || op.number > wait.last_op) continue;
+    ++destinations[op.destination].refused;
+    outcome.refused.push_back(op);
+  }
+  const auto first = pending_ops_.lower_bound(wait.first_op);
+  const auto last = pending_ops_.upper_bound(wait.last_op);
+  if (first != last) {
+    destinations[self_].queued += static_cast<std::uint64_t>(std::distance(first, last));
+    destinations[self_].why = "waiting until it is known which node holds the key";
+  }
+  for (auto& [node, destination] : destinations) {
+    destination.node = node;
+    outcome.destinations.push_back(std::move(destination));
+  }
+  return outcome;
+}
+
+std::string Core::why_waiting(const NodeId& destination) const {
+  std::string problem = delivery_.problem(destination);
+  if (!problem.empty()) return problem;
+  std::string why = destination == self_ ? std::string() : connections_.why_not(destination);
+  return why.empty() ? "waiting for the receipt of node " + short_hex(destination) : why;
+}
+
+void Core::on_reply(const Status& status, reply::Adopted& reply) {
+  const std::string name = "document " + std::to_string(reply.document.number());
+  if (!status.ok()) {
+    tell(Severity::error, name + " was not adopted: " + status.message() + "; number " +
+                              std::to_string(document_.number()) + " stays in force");
+    return;
+  }
+  past_documents_.emplace(reply.document.number(), reply.document);
+  document_ = reply.document;
+  connections_.set_document(document_);
+  for (const NodeId& destination : delivery_.destinations()) delivery_.restart(destination);
+  tell(Severity::info, name + " is in force");
+}
+
+void Core::on_reply(const Status& status, reply::Counts& reply) {
+  KVSWARM_ASSERT(!status_tickets_.empty());
+  const Ticket ticket = status_tickets_.front();
+  status_tickets_.pop_front();
+  if (!status.ok()) {
+    respond(ticket, status);
+    return;
+  }
+  respond(ticket, Outcome(status_with(reply)));
+}
+
+void Core::on_reply(const Status& status, reply::Done&) {
+  if (!status.ok()) tell(Severity::error, "the store: " + status.message());
+}
+
+NodeStatus Core::status_with(const reply::Counts& counts) const {
+  NodeStatus out{self_,
+                 document_,
+                 document_.is_writer(self_),
+                 document_.is_storage_node(self_),
+                 first_holds(document_, self_),
+                 counts,
+                 delivery_.statuses(),
+                 connections_.statuses(),
+                 {}};
+  for (DestinationStatus& destination : out.destinations) {
+    if (destination.ops > 0) destination.why = why_waiting(destination.node);
+  }
+  out.problems.assign(problems_.begin(), problems_.end());
+  if (!counts.fault.ok()) {
+    out.problems.push_back("writing stopped: " + counts.fault.message());
+  }
+  return out;
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,184 @@
+// What goes into the core and what comes out: plain values, so that production, simulator and
+// fuzzer drive the same code. Every event carries the time of its turn beside it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/log_sink.h"
+#include "base/status.h"
+#include "config/document.h"
+#include "node/answer.h"
+#include "node/backend.h"
+
+namespace kvswarm::node {
+
+// A number for a connection, chosen by the core for those it dials (odd) and by the shell for those
+// it accepts (even, from 2). Never used again. Also the SessionKey towards the backend.
+using ConnectionId = std::uint64_t;
+
+// A number for a request of the local user, chosen by the shell. Answered exactly once.
+using Ticket = std::uint64_t;
+
+struct PeerAddress {
+  NodeId node;
+  std::string address;  // "host:port"
+};
+
+enum class Goal { queued, stored, receipted };
+
+namespace event {
+struct Accepted {
+  ConnectionId connection = 0;
+};
+struct Connected {
+  ConnectionId connection = 0;
+};
+struct Arrived {
+  ConnectionId connection = 0;
+  BytesView bytes;  // valid during the step
+};
+struct Sent {  // bytes that left for the kernel
+  ConnectionId connection = 0;
+  std::size_t bytes = 0;
+};
+struct Lost {  // exactly once per connection, also after Close and for failed dials
+  ConnectionId connection = 0;
+  Status why;
+};
+struct StoreReplied {  // in the order of the requests
+  StoreReply reply;
+};
+struct AddressesFound {  // what the local registry knows now
+  std::vector<PeerAddress> addresses;
+};
+struct DocumentFound {
+  config::Document document;
+};
+struct Get {
+  Ticket ticket = 0;
+  Bytes key;
+  std::uint64_t deadline_ms = 0;  // monotonic
+};
+struct Scan {
+  Ticket ticket = 0;
+  NodeId holder;
+  Address from;
+  std::uint64_t deadline_ms = 0;
+};
+struct Write {
+  Ticket ticket = 0;
+  std::vector<WriteOp> ops;  // sizes checked
+  Goal goal = Goal::receipted;
+  std::uint64_t wait_ms = 0;
+};
+struct Await {
+  Ticket ticket = 0;
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+  Goal goal = Goal::receipted;
+  std::uint64_t wait_ms = 0;
+};
+struct DescribeStatus {
+  Ticket ticket = 0;
+};
+struct Cancel {  // the ticket is answered with `interrupted`
+  Ticket ticket = 0;
+};
+struct Tick {};  // time has passed; see Core::next_tick_ms
+}  // namespace event
+
+using Event = std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent,
+                           event::Lost, event::StoreReplied, event::AddressesFound,
+                           event::DocumentFound, event::Get, event::Scan, event::Write,
+                           event::Await, event::DescribeStatus, event::Cancel, event::Tick>;
+
+// What the local user gets back.
+struct GetOutcome {
+  bool found = false;
+  ProvenValue value;  // found only
+  NodeId holder;
+  log::HeadRef head;  // that the answer was checked against
+};
+struct ScanOutcome {
+  std::vector<ProvenValue> values;
+  std::optional<Address> next;  // absent: the holder's last page
+};
+struct DestinationOutcome {
+  NodeId node;
+  std::uint64_t ops = 0;                // of this write, in blocks for that node
+  std::uint64_t queued = 0;             // not receipted yet
+  std::uint64_t refused = 0;            // finally
+  std::string why;                      // why some are queued; empty otherwise
+  StatusCode refusal = StatusCode::ok;  // else the node refused for good, not only for now
+};
+struct WriteOutcome {
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+  bool reached = false;
+  std::vector<DestinationOutcome> destinations;
+  std::vector<RefusedOp> refused;
+};
+struct PeerStatus {
+  NodeId node;
+  bool listed = false;
+  bool connected = false;
+  std::string address;     // the last one tried, or empty
+  std::string last_error;  // empty: none
+};
+struct DestinationStatus {
+  NodeId node;
+  std::uint64_t ops = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t since_ms = 0;  // wall clock of the oldest waiting block
+  std::string why;             // why it is not syncing, a plain sentence; empty: it is
+};
+struct NodeStatus {
+  NodeId self;
+  config::Document document;
+  bool is_writer = false;
+  bool is_storage_node = false;
+  std::vector<log::Hold> holds;
+  reply::Counts counts;
+  std::vector<DestinationStatus> destinations;
+  std::vector<PeerStatus> peers;
+  std::vector<std::string> problems;  // plain sentences
+};
+
+using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus>;
+
+namespace action {
+struct Dial {
+  ConnectionId connection = 0;
+  std::string address;
+};
+struct Send {
+  ConnectionId connection = 0;
+  Bytes bytes;
+};
+struct Close {
+  ConnectionId connection = 0;
+};
+struct AskStore {
+  StoreRequest request;
+};
+struct FindAddresses {};
+struct Respond {
+  Ticket ticket = 0;
+  Result<Outcome> outcome;
+};
+struct Tell {
+  Severity severity = Severity::info;
+  std::string line;
+};
+}  // namespace action
+
+using Action = std::variant<action::Dial, action::Send, action::Close, action::AskStore,
+                            action::FindAddresses, action::Respond, action::Tell>;
+using Actions = std::vector<Action>;
+
+}  // namespace kvswarm::node

@@ -1,0 +1,113 @@
+#include "node/messages.h"
+
+#include "base/limits.h"
+#include "codec/reader.h"
+#include "codec/writer.h"
+#include "log/merkle.h"
+
+namespace kvswarm::node {
+namespace {
+
+constexpr std::uint8_t kFormat = 1;
+constexpr std::size_t kErrorTextBytes = 1024;
+constexpr std::size_t kSignedHeadBytes = 1024;
+
+}  // namespace
+
+Bytes encode(const Hello& hello) {
+  codec::Writer out;
+  out.u8(kFormat).u64(hello.features).u64(hello.document.number).fixed(hello.document.hash);
+  out.u8(hello.keeps_log ? 1 : 0);
+  out.u64(hello.known_head.epoch).u64(hello.known_head.length).fixed(hello.known_head.hash);
+  return out.take();
+}
+
+Result<Hello> decode_hello(BytesView bytes) {
+  codec::Reader in(bytes);
+  Hello out;
+  if (in.u8() != kFormat) in.fail();
+  out.features = in.u64();
+  out.document.number = in.u64();
+  out.document.hash = in.fixed<Hash>();
+  const std::uint8_t keeps_log = in.u8();
+  if (keeps_log > 1) in.fail();
+  out.keeps_log = keeps_log == 1;
+  out.known_head.epoch = in.u64();
+  out.known_head.length = in.u64();
+  out.known_head.hash = in.fixed<Hash>();
+  KVSWARM_RETURN_IF_ERROR(in.finish("hello"));
+  return out;
+}
+
+Bytes encode(const Announcement& announcement) {
+  Bytes proof;
+  log::encode_proof(announcement.consistency, proof);
+  codec::Writer out;
+  out.u8(kFormat).prefixed(log::encode(announcement.head)).u64(announcement.from_length);
+  return out.raw(proof).raw(announcement.holds).take();
+}
+
+Result<Announcement> decode_announcement(BytesView bytes) {
+  codec::Reader in(bytes);
+  Announcement out;
+  if (in.u8() != kFormat) in.fail();
+  const BytesView head = in.prefixed(kSignedHeadBytes);
+  if (!in.ok()) return in.finish("announcement");
+  KVSWARM_ASSIGN_OR_RETURN(out.head, log::decode_signed_head(head));
+  out.from_length = in.u64();
+  out.consistency = log::decode_proof(in);
+  out.holds = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("announcement"));
+  return out;
+}
+
+Bytes encode(const ErrorMessage& error) {
+  codec::Writer out;
+  out.u8(static_cast<std::uint8_t>(error.code));
+  return out.raw(BytesView(error.text).substr(0, kErrorTextBytes)).take();
+}
+
+Result<ErrorMessage> decode_error(BytesView bytes) {
+  codec::Reader in(bytes);
+  ErrorMessage out;
+  const std::uint8_t code = in.u8();
+  const bool known = code > static_cast<std::uint8_t>(StatusCode::ok) &&
+                     code <= static_cast<std::uint8_t>(StatusCode::wrong_thread);
+  if (!known || in.remaining() > kErrorTextBytes) in.fail();
+  out.code = static_cast<StatusCode>(code);
+  out.text = in.raw(in.remaining());
+  // The text is shown to a person: nothing that could steer a terminal.
+  for (char& c : out.text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("error message"));
+  return out;
+}
+
+swarm::Lane lane_of(MessageType type) {
+  switch (type) {
+    case MessageType::hello:
+    case MessageType::announcement:
+    case MessageType::refusal:
+    case MessageType::error: return swarm::Lane::control;
+    case MessageType::receipt: return swarm::Lane::receipts;
+    case MessageType::block: return swarm::Lane::blocks;
+    case MessageType::get:
+    case MessageType::scan:
+    case MessageType::answer:
+    case MessageType::read_document:
+    case MessageType::document: return swarm::Lane::gets;
+  }
+  return swarm::Lane::control;
+}
+
+swarm::Message make_message(MessageType type, std::uint64_t request_id, Bytes payload) {
+  swarm::Message message;
+  message.lane = lane_of(type);
+  message.type = static_cast<std::uint8_t>(type);
+  message.request_id = request_id;
+  message.payload = std::move(payload);
+  return message;
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,56 @@
+// The messages that nodes exchange inside a session. Grammar: docs/formats/messages.md. Values;
+// decoders are strict and give corruption; thread: any.
+#pragma once
+
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "log/record.h"
+#include "node/backend.h"
+#include "swarm/session.h"
+
+namespace kvswarm::node {
+
+enum class MessageType : std::uint8_t {
+  hello = 1,
+  announcement = 2,  // a head, its consistency proof, and the table of holds
+  block = 3,
+  receipt = 4,
+  refusal = 5,
+  get = 6,            // request: an address
+  scan = 7,           // request: the address to begin at
+  answer = 8,         // to get and scan
+  read_document = 9,  // request: a document number
+  document = 10,      // its JSON text, or nothing when not known
+  error = 11,         // a request that could not be served: why
+};
+
+// The first message each way.
+struct Hello {
+  std::uint64_t features = 0;  // bits; none yet
+  log::DocumentRef document;   // in force at the sender
+  bool keeps_log = false;
+  // The newest head of the receiver's log that the sender accepted; zero: none.
+  log::HeadRef known_head;
+};
+
+Bytes encode(const Hello& hello);
+Result<Hello> decode_hello(BytesView bytes);
+
+Bytes encode(const Announcement& announcement);
+Result<Announcement> decode_announcement(BytesView bytes);
+
+// Why a request was not served: `busy`, or what the store said.
+struct ErrorMessage {
+  StatusCode code = StatusCode::unavailable;
+  Bytes text;
+};
+Bytes encode(const ErrorMessage& error);
+Result<ErrorMessage> decode_error(BytesView bytes);
+
+// The lane that each type travels in.
+swarm::Lane lane_of(MessageType type);
+swarm::Message make_message(MessageType type, std::uint64_t request_id, Bytes payload);
+
+}  // namespace kvswarm::node

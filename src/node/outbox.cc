@@ -1,0 +1,434 @@
+#include "node/outbox.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "codec/reader.h"
+#include "node/holds.h"
+
+namespace kvswarm::node {
+
+// One batch in the making; memory moves only after it was written.
+struct Outbox::Placing {
+  store::Batch batch;
+  std::map<NodeId, rows::OutboxState> states;
+  std::map<Address, rows::Placement> placements;
+  std::set<Address> waiting;  // addresses with an op that stays or becomes pending
+  std::map<std::uint64_t, Address> new_pending;
+  std::vector<std::uint64_t> placed_pending;
+  std::uint64_t next_op = 0;
+  Flushed result;
+};
+
+namespace {
+
+// The prefixed op and the value of each entry of a block's body, in order.
+Result<std::vector<rows::PendingOp>> split_body(BytesView body, std::uint32_t count) {
+  codec::Reader in(body);
+  std::vector<rows::PendingOp> out;
+  for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
+    rows::PendingOp entry;
+    entry.encoded_op = in.prefixed(limits::kKeyBytes + limits::kOpExtensionBytes + 256);
+    if (!in.ok()) break;
+    KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
+    entry.value = in.raw(op.value_length);
+    out.push_back(std::move(entry));
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("stored block"));
+  return out;
+}
+
+std::size_t block_bytes(const log::SignedBlock& block) {
+  return block.header.size() + Signature::kSize + block.body.size();
+}
+
+}  // namespace
+
+Result<Outbox> Outbox::open(Options options, config::Document document) {
+  Outbox outbox(std::move(options), std::move(document));
+  KVSWARM_RETURN_IF_ERROR(outbox.load_all());
+  return outbox;
+}
+
+Status Outbox::load_all() {
+  store::Store& store = *options_.store;
+  KVSWARM_ASSIGN_OR_RETURN(const auto next, store.get(rows::next_op()));
+  if (next) {
+    KVSWARM_ASSIGN_OR_RETURN(next_op_, rows::decode_u64(*next));
+  }
+  const auto cursor = store.cursor();
+  const auto each = [&cursor](const Bytes& table, const auto& visit) -> Status {
+    for (cursor->seek(table); cursor->valid(); cursor->next()) {
+      if (cursor->key().substr(0, table.size()) != table) break;
+      KVSWARM_RETURN_IF_ERROR(visit(cursor->key().substr(table.size()), cursor->value()));
+    }
+    return cursor->status();
+  };
+  KVSWARM_RETURN_IF_ERROR(each(rows::outbox_table(), [this](BytesView key, BytesView value) {
+    const auto destination = NodeId::from(key);
+    auto state = rows::decode_outbox_state(value);
+    if (!destination || !state.ok()) return Status(StatusCode::corruption, "an outbox row");
+    states_[*destination] = *state;
+    return Status();
+  }));
+  KVSWARM_RETURN_IF_ERROR(each(rows::seen_head_table(), [this](BytesView key, BytesView value) {
+    const auto node = NodeId::from(key);
+    auto seen = rows::decode_seen_head(value);
+    if (!node || !seen.ok()) return Status(StatusCode::corruption, "a row of a head seen");
+    seen_heads_[*node] = std::move(*seen);
+    return Status();
+  }));
+  KVSWARM_RETURN_IF_ERROR(each(rows::pending_table(), [this](BytesView key, BytesView value) {
+    auto number = rows::decode_u64(key);
+    auto pending = rows::decode_pending_op(value);
+    if (!number.ok() || !pending.ok()) return Status(StatusCode::corruption, "a pending op row");
+    auto op = log::decode_op(pending->encoded_op);
+    if (!op.ok()) return op.status();
+    const Address address = state::address_of(options_.swarm, op->key);
+    pending_[*number] = address;
+    pending_addresses_.insert(address);
+    return Status();
+  }));
+  for (const auto& [destination, state] : states_) {
+    KVSWARM_RETURN_IF_ERROR(load_queue(destination, state));
+  }
+  return {};
+}
+
+Status Outbox::load_queue(const NodeId& destination, const rows::OutboxState& state) {
+  auto& queue = queued_[destination];
+  for (std::uint64_t number = state.settled + 1; number < state.next_number; ++number) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto stored,
+                             options_.store->get(rows::queued(destination, number)));
+    if (!stored) return {StatusCode::corruption, "a waiting block is not listed in the outbox"};
+    KVSWARM_ASSIGN_OR_RETURN(const rows::QueuedRow row, rows::decode_queued_row(*stored));
+    queue.push_back({destination, number, row.first_op, row.last_op, row.ops,
+                     static_cast<std::size_t>(row.bytes), row.time_ms});
+  }
+  return {};
+}
+
+// Where an op for this address goes now; nullopt while that is not known.
+std::optional<NodeId> Outbox::route(const Address& address) const {
+  const NodeId holder = holder_of(document_, address);
+  const auto seen = seen_heads_.find(holder);
+  if (seen == seen_heads_.end()) return holder;  // of which no head was seen: may be tried
+  const auto table = log::decode_holds(seen->second.holds);
+  if (!table.ok() || find_hold(*table, slicing::point_of(address)) == nullptr) return std::nullopt;
+  return holder;
+}
+
+// Rule 2: every earlier op for the address is settled, or stands in the same stream.
+Result<bool> Outbox::may_follow(const Placing& placing, const Address& address,
+                                const NodeId& destination) const {
+  if (placing.waiting.count(address) > 0) return false;
+  std::optional<rows::Placement> placement;
+  if (const auto found = placing.placements.find(address); found != placing.placements.end()) {
+    placement = found->second;
+  } else {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::placement(address)));
+    if (row) {
+      KVSWARM_ASSIGN_OR_RETURN(placement, rows::decode_placement(*row));
+    }
+  }
+  if (!placement) return true;
+  const rows::OutboxState earlier = state_of(placing, placement->destination);
+  const bool settled =
+      placement->incarnation == earlier.incarnation && placement->number <= earlier.settled;
+  const rows::OutboxState now = state_of(placing, destination);
+  const bool same_stream =
+      placement->destination == destination && placement->incarnation == now.incarnation;
+  return settled || same_stream;
+}
+
+rows::OutboxState Outbox::state_of(const Placing& placing, const NodeId& destination) const {
+  if (const auto found = placing.states.find(destination); found != placing.states.end()) {
+    return found->second;
+  }
+  if (const auto found = states_.find(destination); found != states_.end()) return found->second;
+  rows::OutboxState fresh;
+  fresh.incarnation = document_.number();
+  return fresh;
+}
+
+Status Outbox::place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_t wall_ms) {
+  std::map<NodeId, std::vector<NumberedOp>> groups;
+  std::map<NodeId, std::size_t> group_bytes;
+  for (NumberedOp& op : ops) {
+    const auto destination = route(op.address);
+    bool placeable = false;
+    if (destination) {
+      KVSWARM_ASSIGN_OR_RETURN(placeable, may_follow(placing, op.address, *destination));
+    }
+    if (!placeable) {
+      placing.waiting.insert(op.address);
+      placing.result.pending.push_back(op.number);
+      if (!op.was_pending) {
+        placing.new_pending[op.number] = op.address;
+        placing.batch.put(rows::pending(op.number),
+                          rows::encode(rows::PendingOp{op.encoded_op, op.value}));
+      }
+      continue;
+    }
+    if (op.was_pending) {
+      placing.batch.erase(rows::pending(op.number));
+      placing.placed_pending.push_back(op.number);
+    }
+    auto& group = groups[*destination];
+    std::size_t& bytes = group_bytes[*destination];
+    const std::size_t size = op.encoded_op.size() + op.value.size() + 10;
+    if (group.size() == limits::kBlockOps || bytes + size > limits::kBlockBodyBytes) {
+      seal(placing, *destination, group, wall_ms);
+      bytes = 0;
+    }
+    bytes += size;
+    placing.placements[op.address] = {*destination, state_of(placing, *destination).incarnation,
+                                      state_of(placing, *destination).next_number};
+    group.push_back(std::move(op));
+  }
+  for (auto& [destination, group] : groups) seal(placing, destination, group, wall_ms);
+  return {};
+}
+
+void Outbox::seal(Placing& placing, const NodeId& destination, std::vector<NumberedOp>& ops,
+                  std::uint64_t wall_ms) {
+  if (ops.empty()) return;
+  rows::OutboxState state = state_of(placing, destination);
+  log::BlockHeader header;
+  header.swarm = options_.swarm;
+  header.writer = options_.self;
+  header.destination = destination;
+  header.incarnation = state.incarnation;
+  header.number = state.next_number;
+  header.previous = state.last_hash;
+  header.document = {document_.number(), document_.hash()};
+  header.settled = state.settled;
+  header.time_ms = wall_ms;
+  if (const auto seen = seen_heads_.find(destination); seen != seen_heads_.end()) {
+    if (const auto head = log::decode_head(seen->second.head.head); head.ok()) {
+      header.last_head_seen = log::head_ref(*head);
+    }
+  }
+  std::vector<log::OpInput> inputs;
+  inputs.reserve(ops.size());
+  for (const NumberedOp& op : ops) inputs.push_back({op.encoded_op, op.value, op.number});
+  const log::SignedBlock block = log::make_block(header, inputs, *options_.key);
+
+  placing.batch.put(rows::outgoing(destination, state.incarnation, state.next_number),
+                    log::encode(block));
+  const QueuedBlock queued{destination,
+                           state.next_number,
+                           ops.front().number,
+                           ops.back().number,
+                           static_cast<std::uint32_t>(ops.size()),
+                           block_bytes(block),
+                           wall_ms};
+  placing.batch.put(rows::queued(destination, state.next_number),
+                    rows::encode(rows::QueuedRow{queued.first_op, queued.last_op, queued.ops,
+                                                 queued.bytes, queued.time_ms}));
+  placing.result.blocks.push_back(queued);
+  state.last_hash = log::block_hash(options_.swarm, block.header);
+  ++state.next_number;
+  placing.states[destination] = state;
+  ops.clear();
+}
+
+Result<Outbox::Flushed> Outbox::commit(Placing& placing) {
+  for (const auto& [destination, state] : placing.states) {
+    placing.batch.put(rows::outbox(destination), rows::encode(state));
+  }
+  for (const auto& [address, placement] : placing.placements) {
+    placing.batch.put(rows::placement(address), rows::encode(placement));
+  }
+  placing.batch.put(rows::next_op(), rows::encode_u64(placing.next_op));
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(placing.batch, store::Sync::yes));
+  next_op_ = placing.next_op;
+  for (const auto& [destination, state] : placing.states) states_[destination] = state;
+  for (const QueuedBlock& block : placing.result.blocks) {
+    queued_[block.destination].push_back(block);
+  }
+  for (const auto& [number, address] : placing.new_pending) {
+    pending_[number] = address;
+    pending_addresses_.insert(address);
+  }
+  for (const std::uint64_t number : placing.placed_pending) {
+    pending_addresses_.erase(pending_addresses_.find(pending_.at(number)));
+    pending_.erase(number);
+  }
+  return std::move(placing.result);
+}
+
+Result<Outbox::Flushed> Outbox::flush(const std::vector<WriteOp>& ops, std::uint64_t wall_ms) {
+  Placing placing;
+  placing.next_op = next_op_;
+  placing.waiting.insert(pending_addresses_.begin(), pending_addresses_.end());
+  std::vector<NumberedOp> numbered;
+  numbered.reserve(ops.size());
+  for (const WriteOp& op : ops) {
+    NumberedOp entry;
+    entry.number = placing.next_op++;
+    entry.address = state::address_of(options_.swarm, op.key);
+    entry.encoded_op =
+        log::encode(log::make_op(options_.swarm, op.kind, entry.number, op.key, op.value));
+    entry.value = op.value;
+    numbered.push_back(std::move(entry));
+  }
+  placing.result.first_op = next_op_;
+  placing.result.last_op = placing.next_op - 1;
+  KVSWARM_RETURN_IF_ERROR(place(placing, std::move(numbered), wall_ms));
+  return commit(placing);
+}
+
+Result<Outbox::Flushed> Outbox::place_pending(std::uint64_t wall_ms) {
+  Placing placing;
+  placing.next_op = next_op_;
+  std::vector<NumberedOp> numbered;
+  for (const auto& [number, address] : pending_) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::pending(number)));
+    if (!row) return Status(StatusCode::corruption, "a pending op is missing");
+    KVSWARM_ASSIGN_OR_RETURN(rows::PendingOp op, rows::decode_pending_op(*row));
+    numbered.push_back({number, address, std::move(op.encoded_op), std::move(op.value), true});
+  }
+  KVSWARM_RETURN_IF_ERROR(place(placing, std::move(numbered), wall_ms));
+  if (placing.placed_pending.empty()) return std::move(placing.result);
+  return commit(placing);
+}
+
+Result<log::SignedBlock> Outbox::load(const NodeId& destination, std::uint64_t number) const {
+  const auto state = states_.find(destination);
+  KVSWARM_ASSERT(state != states_.end());
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::outgoing(
+                                               destination, state->second.incarnation, number)));
+  if (!row) return Status(StatusCode::corruption, "a block of the outbox is missing");
+  return log::decode_signed_block(*row);
+}
+
+Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Record& record,
+                                       std::uint64_t wall_ms) {
+  Settled settled;
+  const auto found = states_.find(destination);
+  if (found == states_.end()) return settled;
+  rows::OutboxState state = found->second;
+  store::Batch batch;
+  std::map<std::uint64_t, Address> moved_addresses;
+  std::size_t count = 0;
+  for (const log::CommittedBlock& committed : record.blocks) {
+    if (committed.writer != options_.self || committed.incarnation != state.incarnation) continue;
+    if (committed.number != state.settled + 1 || committed.number >= state.next_number) continue;
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block, load(destination, committed.number));
+    if (log::block_hash(options_.swarm, block.header) != committed.hash) {
+      return Status(StatusCode::conflict, "the receipt is for another block with number " +
+                                              std::to_string(committed.number) +
+                                              ": two logs were signed under this identity");
+    }
+    KVSWARM_RETURN_IF_ERROR(
+        settle_block(committed, block, destination, batch, settled, moved_addresses));
+    batch.erase(rows::queued(destination, committed.number));
+    state.retained_bytes += block_bytes(block);
+    ++state.settled;
+    ++count;
+  }
+  settled.number = state.settled;
+  if (count == 0) return settled;
+  KVSWARM_RETURN_IF_ERROR(prune(destination, state, wall_ms, batch));
+  batch.put(rows::outbox(destination), rows::encode(state));
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::yes));
+  states_[destination] = state;
+  auto& queue = queued_[destination];
+  queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(count));
+  for (const auto& [number, address] : moved_addresses) {
+    pending_[number] = address;
+    pending_addresses_.insert(address);
+  }
+  return settled;
+}
+
+Status Outbox::settle_block(const log::CommittedBlock& committed, const log::SignedBlock& block,
+                            const NodeId& destination, store::Batch& batch, Settled& settled,
+                            std::map<std::uint64_t, Address>& moved_addresses) const {
+  if (committed.exceptions.empty()) return {};
+  KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
+  KVSWARM_ASSIGN_OR_RETURN(auto entries, split_body(block.body, header.op_count));
+  for (const log::OutcomeException& exception : committed.exceptions) {
+    if (exception.index >= entries.size()) {
+      return {StatusCode::corruption, "the receipt names an op that the block does not have"};
+    }
+    rows::PendingOp& entry = entries[exception.index];
+    KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
+    if (exception.outcome == log::Outcome::moved) {
+      batch.put(rows::pending(op.number), rows::encode(entry));
+      moved_addresses[op.number] = state::address_of(options_.swarm, op.key);
+      settled.moved.push_back(op.number);
+    } else {
+      batch.put(rows::refused(op.number),
+                rows::encode(rows::RefusedRow{op.key, exception.outcome, destination}));
+      settled.refused.push_back({op.number, op.key, exception.outcome, destination});
+    }
+  }
+  return {};
+}
+
+// Receipted blocks stay for a while, so that a restored storage node can be refilled.
+Status Outbox::prune(const NodeId& destination, rows::OutboxState& state, std::uint64_t wall_ms,
+                     store::Batch& batch) const {
+  constexpr int kMostAtOnce = 16;  // keeps one settle short; the next one goes on
+  for (int i = 0; i < kMostAtOnce && state.retained_from <= state.settled; ++i) {
+    const bool too_much = state.retained_bytes > limits::kRetentionBytes;
+    // Age is looked at now and then only: it costs reading the oldest block.
+    if (!too_much && state.settled % 64 != 0) break;
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block, load(destination, state.retained_from));
+    KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
+    if (!too_much && header.time_ms + limits::kRetentionMs > wall_ms) break;
+    KVSWARM_ASSIGN_OR_RETURN(const auto entries, split_body(block.body, header.op_count));
+    for (const rows::PendingOp& entry : entries) {
+      KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
+      const Bytes key = rows::placement(state::address_of(options_.swarm, op.key));
+      KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(key));
+      if (!row) continue;
+      KVSWARM_ASSIGN_OR_RETURN(const rows::Placement placement, rows::decode_placement(*row));
+      const bool stands_here = placement.destination == destination &&
+                               placement.incarnation == header.incarnation &&
+                               placement.number <= header.number;
+      if (stands_here) {
+        batch.erase(key);
+      }
+    }
+    batch.erase(rows::outgoing(destination, state.incarnation, state.retained_from));
+    state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, block_bytes(block));
+    ++state.retained_from;
+  }
+  return {};
+}
+
+Status Outbox::record_seen_head(const NodeId& node, const rows::SeenHead& seen) {
+  store::Batch batch;
+  batch.put(rows::seen_head(node), rows::encode(seen));
+  // Not synced: after a crash an older head is still one that this node accepted.
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::no));
+  seen_heads_[node] = seen;
+  return {};
+}
+
+std::vector<std::uint64_t> Outbox::pending_ops() const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, address] : pending_) numbers.push_back(number);
+  return numbers;
+}
+
+Result<std::vector<RefusedOp>> Outbox::refused_ops(std::size_t most) const {
+  std::vector<RefusedOp> out;
+  const Bytes table = rows::refused_table();
+  const auto cursor = options_.store->cursor();
+  for (cursor->seek(table); cursor->valid() && out.size() < most; cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    KVSWARM_ASSIGN_OR_RETURN(const auto number,
+                             rows::decode_u64(cursor->key().substr(table.size())));
+    KVSWARM_ASSIGN_OR_RETURN(rows::RefusedRow row, rows::decode_refused_row(cursor->value()));
+    out.push_back({number, std::move(row.key), row.outcome, row.destination});
+  }
+  KVSWARM_RETURN_IF_ERROR(cursor->status());
+  return out;
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,232 @@
+#include "node/rows.h"
+
+#include "base/limits.h"
+#include "codec/reader.h"
+#include "codec/writer.h"
+
+namespace kvswarm::node::rows {
+namespace {
+
+using codec::Reader;
+using codec::Writer;
+
+// The first byte of a key names its table.
+constexpr char kMeta = 'm';
+constexpr char kDocument = 'd';
+constexpr char kRecord = 'r';
+constexpr char kMerkle = 't';
+constexpr char kCursor = 'c';
+constexpr char kBlock = 'b';
+constexpr char kLeaf = 'k';
+constexpr char kSeenHead = 'v';
+constexpr char kOutbox = 's';
+constexpr char kOutgoing = 'o';
+constexpr char kQueued = 'q';
+constexpr char kPending = 'p';
+constexpr char kPlacement = 'a';
+constexpr char kRefused = 'x';
+
+Writer table(char name) {
+  Writer out;
+  out.u8(static_cast<std::uint8_t>(name));
+  return out;
+}
+
+Bytes meta(const char* name) { return table(kMeta).raw(name).take(); }
+
+}  // namespace
+
+Bytes format() { return meta("format"); }
+Bytes swarm() { return meta("swarm"); }
+Bytes node() { return meta("node"); }
+Bytes document_number() { return meta("document"); }
+Bytes head() { return meta("head"); }
+Bytes next_op() { return meta("next op"); }
+
+Bytes document(std::uint64_t number) { return table(kDocument).u64(number).take(); }
+Bytes record(std::uint64_t index) { return table(kRecord).u64(index).take(); }
+Bytes merkle_node(const log::NodePosition& position) {
+  return table(kMerkle).u32(position.level).u64(position.index).take();
+}
+Bytes cursor(const NodeId& writer) { return table(kCursor).fixed(writer).take(); }
+Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number) {
+  return table(kBlock).fixed(writer).u64(incarnation).u64(number).take();
+}
+Bytes leaf(const Address& address) { return table(kLeaf).fixed(address).take(); }
+Bytes leaf_table() { return table(kLeaf).take(); }
+Bytes seen_head(const NodeId& node) { return table(kSeenHead).fixed(node).take(); }
+Bytes seen_head_table() { return table(kSeenHead).take(); }
+Bytes outbox(const NodeId& destination) { return table(kOutbox).fixed(destination).take(); }
+Bytes outbox_table() { return table(kOutbox).take(); }
+Bytes outgoing(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number) {
+  return table(kOutgoing).fixed(destination).u64(incarnation).u64(number).take();
+}
+Bytes outgoing_of(const NodeId& destination, std::uint64_t incarnation) {
+  return table(kOutgoing).fixed(destination).u64(incarnation).take();
+}
+Bytes queued(const NodeId& destination, std::uint64_t number) {
+  return table(kQueued).fixed(destination).u64(number).take();
+}
+Bytes queued_of(const NodeId& destination) { return table(kQueued).fixed(destination).take(); }
+Bytes pending(std::uint64_t op_number) { return table(kPending).u64(op_number).take(); }
+Bytes pending_table() { return table(kPending).take(); }
+Bytes placement(const Address& address) { return table(kPlacement).fixed(address).take(); }
+Bytes refused(std::uint64_t op_number) { return table(kRefused).u64(op_number).take(); }
+Bytes refused_table() { return table(kRefused).take(); }
+
+Bytes encode(const StreamCursor& cursor) {
+  return Writer().u64(cursor.incarnation).u64(cursor.number).fixed(cursor.hash).take();
+}
+
+Result<StreamCursor> decode_stream_cursor(BytesView bytes) {
+  Reader in(bytes);
+  StreamCursor out;
+  out.incarnation = in.u64();
+  out.number = in.u64();
+  out.hash = in.fixed<Hash>();
+  KVSWARM_RETURN_IF_ERROR(in.finish("stream cursor row"));
+  return out;
+}
+
+Bytes encode(const BlockRow& row) {
+  Writer out;
+  return out.prefixed(row.header).fixed(row.signature).u64(row.record_index).take();
+}
+
+Result<BlockRow> decode_block_row(BytesView bytes) {
+  Reader in(bytes);
+  BlockRow out;
+  out.header = in.prefixed(4096);
+  out.signature = in.fixed<Signature>();
+  out.record_index = in.u64();
+  KVSWARM_RETURN_IF_ERROR(in.finish("block row"));
+  return out;
+}
+
+Bytes encode(const LeafRow& row) {
+  Writer out;
+  out.raw(state::encode(row.leaf)).fixed(row.writer).u64(row.incarnation).u64(row.number);
+  Bytes path;
+  log::encode_proof(row.path, path);
+  return out.raw(path).prefixed(row.encoded_op).raw(row.value).take();
+}
+
+Result<LeafRow> decode_leaf_row(BytesView bytes) {
+  Reader in(bytes);
+  LeafRow out;
+  KVSWARM_ASSIGN_OR_RETURN(out.leaf, state::decode_leaf(in.raw(state::Leaf::kBytes)));
+  out.writer = in.fixed<NodeId>();
+  out.incarnation = in.u64();
+  out.number = in.u64();
+  out.path = log::decode_proof(in);
+  out.encoded_op = in.prefixed(limits::kKeyBytes + limits::kOpExtensionBytes + 256);
+  out.value = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("leaf row"));
+  return out;
+}
+
+Bytes encode(const SeenHead& seen) {
+  return Writer().prefixed(log::encode(seen.head)).raw(seen.holds).take();
+}
+
+Result<SeenHead> decode_seen_head(BytesView bytes) {
+  Reader in(bytes);
+  SeenHead out;
+  KVSWARM_ASSIGN_OR_RETURN(out.head, log::decode_signed_head(in.prefixed(4096)));
+  out.holds = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("seen head row"));
+  return out;
+}
+
+Bytes encode(const OutboxState& state) {
+  Writer out;
+  out.u64(state.incarnation).u64(state.next_number).fixed(state.last_hash).u64(state.settled);
+  return out.u64(state.retained_from).u64(state.retained_bytes).take();
+}
+
+Result<OutboxState> decode_outbox_state(BytesView bytes) {
+  Reader in(bytes);
+  OutboxState out;
+  out.incarnation = in.u64();
+  out.next_number = in.u64();
+  out.last_hash = in.fixed<Hash>();
+  out.settled = in.u64();
+  out.retained_from = in.u64();
+  out.retained_bytes = in.u64();
+  if (out.settled >= out.next_number || out.retained_from > out.settled + 1) in.fail();
+  KVSWARM_RETURN_IF_ERROR(in.finish("outbox row"));
+  return out;
+}
+
+Bytes encode(const QueuedRow& row) {
+  Writer out;
+  return out.u64(row.first_op).u64(row.last_op).u32(row.ops).u64(row.bytes).u64(row.time_ms).take();
+}
+
+Result<QueuedRow> decode_queued_row(BytesView bytes) {
+  Reader in(bytes);
+  QueuedRow out;
+  out.first_op = in.u64();
+  out.last_op = in.u64();
+  out.ops = in.u32();
+  out.bytes = in.u64();
+  out.time_ms = in.u64();
+  KVSWARM_RETURN_IF_ERROR(in.finish("queued block row"));
+  return out;
+}
+
+Bytes encode(const PendingOp& op) { return Writer().prefixed(op.encoded_op).raw(op.value).take(); }
+
+Result<PendingOp> decode_pending_op(BytesView bytes) {
+  Reader in(bytes);
+  PendingOp out;
+  out.encoded_op = in.prefixed(limits::kKeyBytes + limits::kOpExtensionBytes + 256);
+  out.value = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("pending op row"));
+  return out;
+}
+
+Bytes encode(const Placement& placement) {
+  return Writer()
+      .fixed(placement.destination)
+      .u64(placement.incarnation)
+      .u64(placement.number)
+      .take();
+}
+
+Result<Placement> decode_placement(BytesView bytes) {
+  Reader in(bytes);
+  Placement out;
+  out.destination = in.fixed<NodeId>();
+  out.incarnation = in.u64();
+  out.number = in.u64();
+  KVSWARM_RETURN_IF_ERROR(in.finish("placement row"));
+  return out;
+}
+
+Bytes encode(const RefusedRow& row) {
+  Writer out;
+  out.u8(static_cast<std::uint8_t>(row.outcome)).fixed(row.destination).raw(row.key);
+  return out.take();
+}
+
+Result<RefusedRow> decode_refused_row(BytesView bytes) {
+  Reader in(bytes);
+  RefusedRow out;
+  out.outcome = static_cast<log::Outcome>(in.u8());
+  out.destination = in.fixed<NodeId>();
+  out.key = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("refused op row"));
+  return out;
+}
+
+Bytes encode_u64(std::uint64_t value) { return Writer().u64(value).take(); }
+
+Result<std::uint64_t> decode_u64(BytesView bytes) {
+  Reader in(bytes);
+  const std::uint64_t value = in.u64();
+  KVSWARM_RETURN_IF_ERROR(in.finish("number row"));
+  return value;
+}
+
+}  // namespace kvswarm::node::rows

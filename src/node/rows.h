@@ -1,0 +1,136 @@
+// The rows of a data directory's store: how each key is spelled. Grammar: docs/formats/store.md.
+// Integers in keys are big-endian, so byte order is number order.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "log/block.h"
+#include "log/merkle.h"
+#include "log/record.h"
+#include "state/leaf.h"
+
+namespace kvswarm::node::rows {
+
+inline constexpr std::uint8_t kFormat = 1;
+
+// Single rows
+Bytes format();           // u8: version of the whole directory
+Bytes swarm();            // SwarmId that the directory belongs to
+Bytes node();             // NodeId that the directory belongs to
+Bytes document_number();  // u64: the document in force
+Bytes head();             // SignedHead: the newest one of this node's own log
+Bytes next_op();          // u64: the writer's next op number
+
+// Tables
+Bytes document(std::uint64_t number);                  // JSON text
+Bytes record(std::uint64_t index);                     // encoded record
+Bytes merkle_node(const log::NodePosition& position);  // Hash
+Bytes cursor(const NodeId& writer);                    // StreamCursor
+Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number);  // BlockRow
+Bytes leaf(const Address& address);                                                  // LeafRow
+Bytes leaf_table();                   // prefix of all leaf rows
+Bytes seen_head(const NodeId& node);  // SeenHead
+Bytes seen_head_table();
+Bytes outbox(const NodeId& destination);  // OutboxState
+Bytes outbox_table();
+Bytes outgoing(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number);
+Bytes outgoing_of(const NodeId& destination, std::uint64_t incarnation);  // prefix
+Bytes queued(const NodeId& destination, std::uint64_t number);  // QueuedRow, until settled
+Bytes queued_of(const NodeId& destination);                     // prefix
+Bytes pending(std::uint64_t op_number);                         // PendingOp
+Bytes pending_table();
+Bytes placement(const Address& address);  // Placement
+Bytes refused(std::uint64_t op_number);   // RefusedRow
+Bytes refused_table();
+
+// Up to which block of a writer's stream this node has applied.
+struct StreamCursor {
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;
+  Hash hash;
+};
+Bytes encode(const StreamCursor& cursor);
+Result<StreamCursor> decode_stream_cursor(BytesView bytes);
+
+// What is kept of a committed block: with the path in each leaf row, enough to prove its live ops.
+struct BlockRow {
+  Bytes header;
+  Signature signature;
+  std::uint64_t record_index = 0;
+};
+Bytes encode(const BlockRow& row);
+Result<BlockRow> decode_block_row(BytesView bytes);
+
+struct LeafRow {
+  state::Leaf leaf;
+  NodeId writer;
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;  // of the block
+  log::Proof path;           // of the op in the block
+  Bytes encoded_op;
+  Bytes value;
+};
+Bytes encode(const LeafRow& row);
+Result<LeafRow> decode_leaf_row(BytesView bytes);
+
+// The newest head of another node that this one accepted, with the node's table of holds.
+struct SeenHead {
+  log::SignedHead head;
+  Bytes holds;  // encoded
+};
+Bytes encode(const SeenHead& seen);
+Result<SeenHead> decode_seen_head(BytesView bytes);
+
+struct OutboxState {
+  std::uint64_t incarnation = 0;
+  std::uint64_t next_number = 1;
+  Hash last_hash;
+  std::uint64_t settled = 0;
+  std::uint64_t retained_from = 1;   // the oldest block that is still stored
+  std::uint64_t retained_bytes = 0;  // of settled blocks
+};
+Bytes encode(const OutboxState& state);
+Result<OutboxState> decode_outbox_state(BytesView bytes);
+
+// What has to be known of a waiting block without reading it.
+struct QueuedRow {
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+  std::uint32_t ops = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t time_ms = 0;
+};
+Bytes encode(const QueuedRow& row);
+Result<QueuedRow> decode_queued_row(BytesView bytes);
+
+struct PendingOp {
+  Bytes encoded_op;
+  Bytes value;
+};
+Bytes encode(const PendingOp& op);
+Result<PendingOp> decode_pending_op(BytesView bytes);
+
+// In which block the writer's newest unsettled op for an address stands.
+struct Placement {
+  NodeId destination;
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;
+};
+Bytes encode(const Placement& placement);
+Result<Placement> decode_placement(BytesView bytes);
+
+struct RefusedRow {
+  Bytes key;
+  log::Outcome outcome = log::Outcome::unsupported;
+  NodeId destination;
+};
+Bytes encode(const RefusedRow& row);
+Result<RefusedRow> decode_refused_row(BytesView bytes);
+
+Bytes encode_u64(std::uint64_t value);
+Result<std::uint64_t> decode_u64(BytesView bytes);
+
+}  // namespace kvswarm::node::rows

@@ -1,0 +1,300 @@
+// Stories of a small swarm on the virtual clock: what must hold when nothing, and when a lot, goes
+// wrong. Each failing run is replayed by its seed alone.
+#include "log/record.h"
+#include "node/rows.h"
+#include "sim/world.h"
+#include "support/catch.h"
+
+namespace kvswarm::sim {
+namespace {
+
+bool answered(const World::Ask& ask) { return ask->has_value(); }
+
+node::GetOutcome got(const World::Ask& ask) {
+  REQUIRE(answered(ask));
+  INFO((*ask)->status().message());
+  REQUIRE((*ask)->ok());
+  return std::get<node::GetOutcome>(***ask);
+}
+
+node::WriteOutcome written(const World::Ask& ask) {
+  REQUIRE(answered(ask));
+  INFO((*ask)->status().message());
+  REQUIRE((*ask)->ok());
+  return std::get<node::WriteOutcome>(***ask);
+}
+
+// One storage node, one writer, one reader.
+struct Trio {
+  explicit Trio(std::uint64_t seed) : world(seed) {
+    storage = world.add_node();
+    writer = world.add_node();
+    reader = world.add_node();
+    world.found({{storage, 1}}, {writer});
+  }
+  void start_all() {
+    for (const NodeIndex index : {storage, writer, reader}) world.start(index);
+  }
+  World::Ask finish(World::Ask ask) {
+    world.run_until([&] { return answered(ask); });
+    return ask;
+  }
+  World world;
+  NodeIndex storage = 0, writer = 0, reader = 0;
+};
+
+// The log of a storage node, record by record, straight from its disk.
+std::vector<log::Record> log_of(World& world, NodeIndex index) {
+  std::vector<log::Record> out;
+  for (std::uint64_t i = 0;; ++i) {
+    auto row = world.disk(index).get(node::rows::record(i));
+    REQUIRE(row.ok());
+    if (!row->has_value()) return out;
+    auto record = log::decode_record(**row);
+    REQUIRE(record.ok());
+    out.push_back(std::move(record).value());
+  }
+}
+
+// Promise X1: every writer's blocks stand in the log with no gap, no repeat, in order.
+void check_streams(World& world, NodeIndex index) {
+  std::map<NodeId, std::uint64_t> last;
+  for (const log::Record& record : log_of(world, index)) {
+    for (const log::CommittedBlock& block : record.blocks) {
+      REQUIRE(block.number == last[block.writer] + 1);
+      last[block.writer] = block.number;
+    }
+  }
+}
+
+TEST_CASE("a put is receipted and read by a node that is neither writer nor holder") {
+  Trio trio(1);
+  trio.start_all();
+  const auto put = trio.finish(trio.world.put(trio.writer, "greeting", "hi"));
+  CHECK(written(put).reached);
+  const auto get = got(trio.finish(trio.world.get(trio.reader, "greeting")));
+  REQUIRE(get.found);
+  CHECK(get.value.value == "hi");
+  CHECK(get.value.writer == trio.world.id(trio.writer));
+  CHECK(get.holder == trio.world.id(trio.storage));
+}
+
+TEST_CASE("a delete takes the key away, and mixed ops of one block each do their own") {
+  Trio trio(2);
+  trio.start_all();
+  trio.finish(trio.world.put(trio.writer, "a", "1"));
+  const auto mixed = trio.finish(trio.world.write(trio.writer,
+                                                  {{log::OpKind::del, "a", {}},
+                                                   {log::OpKind::put, "b", "2"},
+                                                   {log::OpKind::del, "c", {}},
+                                                   {log::OpKind::put, "d", "4"},
+                                                   {log::OpKind::put, "d", "5"}},
+                                                  node::Goal::receipted, 60'000));
+  CHECK(written(mixed).reached);
+  CHECK(!got(trio.finish(trio.world.get(trio.reader, "a"))).found);
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "b"))).value.value == "2");
+  CHECK(!got(trio.finish(trio.world.get(trio.reader, "c"))).found);
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "d"))).value.value == "5");
+}
+
+TEST_CASE("writes made while the holder is down arrive later, in order, exactly once") {
+  Trio trio(3);
+  trio.world.start(trio.writer);
+  for (int i = 0; i < 20; ++i) {
+    const auto put =
+        trio.finish(trio.world.put(trio.writer, "k", std::to_string(i), node::Goal::queued, 0));
+    CHECK(!written(put).reached);
+  }
+  trio.world.crash(trio.writer);  // offline and powered off: the outbox survives
+  trio.start_all();
+  const auto last = trio.finish(trio.world.put(trio.writer, "k", "last"));
+  CHECK(written(last).reached);
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "k"))).value.value == "last");
+  check_streams(trio.world, trio.storage);
+  const std::size_t length = log_of(trio.world, trio.storage).size();
+  trio.world.cut_connections(trio.writer);
+  trio.world.run_for(60'000);
+  CHECK(log_of(trio.world, trio.storage).size() == length);
+}
+
+TEST_CASE(
+    "a node that the document does not list as a writer is refused before anything is queued") {
+  Trio trio(4);
+  trio.start_all();
+  const auto put = trio.finish(trio.world.put(trio.reader, "k", "v"));
+  REQUIRE(answered(put));
+  CHECK((*put)->status().code() == StatusCode::unauthorised);
+  CHECK(!got(trio.finish(trio.world.get(trio.writer, "k"))).found);
+}
+
+TEST_CASE("a read with the holder out of reach ends at its deadline and says why") {
+  Trio trio(5);
+  trio.world.start(trio.reader);
+  const std::uint64_t before = trio.world.now_ms();
+  const auto get = trio.finish(trio.world.get(trio.reader, "k", 5'000));
+  REQUIRE(answered(get));
+  CHECK((*get)->status().code() == StatusCode::unavailable);
+  CHECK(trio.world.now_ms() - before <= 5'010);
+}
+
+TEST_CASE("revoked: blocks queued before a writer was removed are refused, with a signed reason") {
+  Trio trio(6);
+  trio.world.start(trio.writer);
+  trio.finish(trio.world.put(trio.writer, "k", "v", node::Goal::queued, 0));
+  config::Changes changes;
+  changes.remove_writers = {trio.world.id(trio.writer)};
+  const auto second = trio.world.document().updated(changes);
+  REQUIRE(second.ok());
+  trio.world.give_document(trio.storage, *second);
+  trio.world.start(trio.storage);
+  trio.world.start(trio.reader);
+  const auto refused = [&] {
+    for (const std::string& line : trio.world.told(trio.writer)) {
+      if (line.find("unauthorised") != std::string::npos) return true;
+    }
+    return false;
+  };
+  CHECK(trio.world.run_until(refused));
+  CHECK(!got(trio.finish(trio.world.get(trio.reader, "k"))).found);
+  CHECK(log_of(trio.world, trio.storage).size() == 1);  // its document record
+}
+
+TEST_CASE("holds stay with document 1: a node added later is no place to write or to read") {
+  Trio trio(7);
+  const NodeIndex added = trio.world.add_node();
+  config::Changes changes;
+  changes.capacities = {{trio.world.id(added), 100}};
+  const auto second = trio.world.document().updated(changes);
+  REQUIRE(second.ok());
+  for (const NodeIndex index : {trio.storage, trio.writer, trio.reader, added}) {
+    trio.world.give_document(index, *second);
+    trio.world.start(index);
+  }
+  for (int i = 0; i < 30; ++i) {
+    const Bytes key = "key " + std::to_string(i);
+    CHECK(written(trio.finish(trio.world.put(trio.writer, key, key))).reached);
+    CHECK(got(trio.finish(trio.world.get(trio.reader, key))).value.value == key);
+    CHECK(got(trio.finish(trio.world.get(added, key))).value.value == key);
+  }
+}
+
+TEST_CASE("a document adopted while running takes effect by a record in the log") {
+  Trio trio(8);
+  trio.start_all();
+  trio.finish(trio.world.put(trio.writer, "before", "1"));
+  config::Changes changes;
+  changes.add_writers = {trio.world.id(trio.reader)};
+  const auto second = trio.world.document().updated(changes);
+  REQUIRE(second.ok());
+  for (const NodeIndex index : {trio.storage, trio.writer, trio.reader}) {
+    trio.world.give_document(index, *second);
+  }
+  trio.world.run_for(1'000);
+  CHECK(written(trio.finish(trio.world.put(trio.reader, "after", "2"))).reached);
+  const auto log = log_of(trio.world, trio.storage);
+  REQUIRE(log.size() == 4);
+  CHECK(log[2].type == log::RecordType::document);
+  CHECK(log[2].document.number == 2);
+  CHECK(got(trio.finish(trio.world.get(trio.writer, "before"))).value.document.number == 1);
+  CHECK(got(trio.finish(trio.world.get(trio.writer, "after"))).value.document.number == 2);
+}
+
+TEST_CASE("a disk that fails a write loses nothing acked, and writing goes on after a reopen") {
+  Trio trio(9);
+  trio.start_all();
+  trio.finish(trio.world.put(trio.writer, "a", "1"));
+  trio.world.disk(trio.storage).fail_next_write(Status(StatusCode::disk_full, "the disk is full"));
+  const auto put = trio.finish(trio.world.put(trio.writer, "b", "2"));
+  CHECK(written(put).reached);  // refused at first, delivered after the store was opened again
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "a"))).value.value == "1");
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "b"))).value.value == "2");
+  check_streams(trio.world, trio.storage);
+}
+
+TEST_CASE("a writer's disk that fails, and lands what it denied, leaves no gap in its stream") {
+  Trio trio(12);
+  trio.start_all();
+  trio.finish(trio.world.put(trio.writer, "a", "1"));
+  trio.world.disk(trio.writer)
+      .fail_next_write(Status(StatusCode::disk_full, "the disk is full"),
+                       store::MemoryStore::FailedWrite::landed);
+  const auto failed = trio.finish(trio.world.put(trio.writer, "b", "2"));
+  CHECK(!(*failed)->ok());
+  CHECK(written(trio.finish(trio.world.put(trio.writer, "c", "3"))).reached);
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "c"))).value.value == "3");
+  check_streams(trio.world, trio.storage);
+}
+
+TEST_CASE("a reader that nobody listed reads large values, many at once") {
+  Trio trio(13);
+  trio.start_all();
+  std::vector<World::Ask> gets;
+  for (int i = 0; i < 6; ++i) {
+    trio.finish(trio.world.put(trio.writer, "k" + std::to_string(i), Bytes(400'000, 'x')));
+  }
+  trio.finish(trio.world.put(trio.writer, "big", Bytes(4'000'000, 'y')));
+  for (int i = 0; i < 6; ++i) gets.push_back(trio.world.get(trio.reader, "k" + std::to_string(i)));
+  gets.push_back(trio.world.get(trio.reader, "big"));
+  for (const auto& get : gets) CHECK(got(trio.finish(get)).found);
+}
+
+TEST_CASE("storage nodes that read from each other at once keep one connection and get answers") {
+  World world(14);
+  const NodeIndex a = world.add_node();
+  const NodeIndex b = world.add_node();
+  const NodeIndex writer = world.add_node();
+  world.found({{a, 1}, {b, 1}}, {writer});
+  for (const NodeIndex index : {a, b, writer}) world.start(index);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<World::Ask> asks;
+    for (int i = 0; i < 6; ++i) {
+      const Bytes key = "k" + std::to_string(i);
+      asks.push_back(world.put(writer, key, std::to_string(round)));
+      asks.push_back(world.get(a, key, 30'000));
+      asks.push_back(world.get(b, key, 30'000));
+    }
+    for (const auto& ask : asks) {
+      REQUIRE(world.run_until([&] { return ask->has_value(); }));
+      INFO((*ask)->status().message());
+      CHECK((*ask)->ok());
+    }
+    if (round % 5 == 0) world.cut_connections(a);
+  }
+}
+
+TEST_CASE("two outgoing logs under one name: the second is refused as a fork") {
+  Trio trio(10);
+  trio.world.start(trio.writer);
+  trio.finish(trio.world.put(trio.writer, "k", "first", node::Goal::queued, 0));
+  trio.world.start(trio.storage);
+  trio.finish(trio.world.put(trio.writer, "k2", "first"));
+  // The writer's disk is lost and it starts again from nothing, with the same key.
+  trio.world.crash(trio.writer);
+  trio.world.wipe(trio.writer);
+  trio.world.start(trio.writer);
+  trio.world.start(trio.reader);
+  const auto put =
+      trio.finish(trio.world.put(trio.writer, "k", "second", node::Goal::receipted, 5'000));
+  CHECK(!written(put).reached);
+  REQUIRE(written(put).destinations.size() == 1);
+  CHECK(written(put).destinations[0].why.find("fork") != std::string::npos);
+  CHECK(got(trio.finish(trio.world.get(trio.reader, "k"))).value.value == "first");
+}
+
+TEST_CASE("bytes changed on the way end the connection and never change a value") {
+  Trio trio(11);
+  trio.start_all();
+  trio.finish(trio.world.put(trio.writer, "k", "v"));
+  trio.world.tamper = [&](NodeIndex, Bytes& bytes) {
+    if (trio.world.random().below(20) == 0) bytes[bytes.size() / 2] ^= 1;
+  };
+  for (int i = 0; i < 50; ++i) {
+    const auto get = trio.finish(trio.world.get(trio.reader, "k", 30'000));
+    REQUIRE(answered(get));
+    if (!(*get)->ok()) continue;
+    CHECK(got(get).value.value == "v");
+  }
+}
+
+}  // namespace
+}  // namespace kvswarm::sim

@@ -1,0 +1,111 @@
+// A writer's and a storage node's backend over memory stores, without a network between them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "node/backend.h"
+#include "store/memory_store.h"
+#include "support/borrowed_store.h"
+#include "support/catch.h"
+
+namespace kvswarm::node {
+
+struct Side {
+  explicit Side(Random& random) : key(crypto::SigningKey::generate(random)) {}
+
+  Result<std::unique_ptr<Backend>> try_open(std::optional<config::Document> document) {
+    backend.reset();
+    Backend::Options options;
+    options.key = &key;
+    options.open_store = [this]() -> Result<std::unique_ptr<store::Store>> {
+      disk.reopen();
+      return std::unique_ptr<store::Store>(std::make_unique<test::BorrowedStore>(
+          std::shared_ptr<store::MemoryStore>(std::shared_ptr<void>(), &disk)));
+    };
+    options.has_room = [this] { return has_room; };
+    options.document = std::move(document);
+    options.wall_ms = 1000;
+    return Backend::open(std::move(options));
+  }
+  void open(std::optional<config::Document> document = {}) {
+    auto opened = try_open(std::move(document));
+    INFO(opened.status().message());
+    REQUIRE(opened.ok());
+    backend = std::move(opened).value();
+  }
+
+  template <class Body>
+  StoreReply ask(Body request) {
+    return backend->execute(StoreRequest(std::move(request)), 2000);
+  }
+
+  crypto::SigningKey key;
+  store::MemoryStore disk;
+  bool has_room = true;
+  std::unique_ptr<Backend> backend;
+};
+
+struct Pair {
+  Pair() : random(7), writer(random), storage(random) {
+    crypto::initialise();
+    config::Settings settings;
+    settings.capacities[storage.key.id()] = 1;
+    settings.writers = {writer.key.id()};
+    document = config::Document::create(settings, random).value();
+    writer.open(document);
+    storage.open(document);
+  }
+
+  // Flushes and returns the block that was made.
+  log::SignedBlock flush(std::vector<WriteOp> ops) {
+    const StoreReply flushed = writer.ask(request::Flush{std::move(ops)});
+    REQUIRE(flushed.status.ok());
+    const auto& blocks = std::get<reply::Flushed>(flushed.body).result.blocks;
+    REQUIRE(blocks.size() == 1);
+    return load(blocks[0].number);
+  }
+  log::SignedBlock put(const Bytes& key, const Bytes& value) {
+    return flush({{log::OpKind::put, key, value}});
+  }
+  log::SignedBlock load(std::uint64_t number) {
+    const StoreReply loaded = writer.ask(request::LoadBlock{storage.key.id(), number});
+    REQUIRE(loaded.status.ok());
+    return std::get<reply::Loaded>(loaded.body).block;
+  }
+
+  reply::Committed commit(const std::vector<log::SignedBlock>& blocks) {
+    request::Commit commit;
+    for (const log::SignedBlock& block : blocks)
+      commit.items.push_back({5, writer.key.id(), block});
+    StoreReply reply = storage.ask(std::move(commit));
+    REQUIRE(reply.status.ok());
+    return std::get<reply::Committed>(std::move(reply.body));
+  }
+  BlockVerdict commit_one(const log::SignedBlock& block) {
+    return commit({block}).items[0].verdict;
+  }
+
+  log::RefusalReason reason_of(const log::SignedBlock& block) {
+    const BlockVerdict verdict = commit_one(block);
+    REQUIRE(verdict.refusal.has_value());
+    const auto refusal = log::check_refusal(document->swarm(), *verdict.refusal);
+    REQUIRE(refusal.ok());
+    CHECK(refusal->node == storage.key.id());
+    CHECK(refusal->writer == writer.key.id());
+    return refusal->reason;
+  }
+
+  Answer read(const Bytes& key) {
+    StoreReply reply = storage.ask(request::Read{5, 1, state::address_of(document->swarm(), key)});
+    REQUIRE(reply.status.ok());
+    return std::get<reply::Answered>(std::move(reply.body)).answer;
+  }
+
+  SeededRandom random;
+  Side writer;
+  Side storage;
+  std::optional<config::Document> document;
+};
+
+}  // namespace kvswarm::node

@@ -1,0 +1,195 @@
+// The rows of the store: the worked examples of docs/formats/store.md, order of keys, strictness.
+#include "node/rows.h"
+
+#include <set>
+
+#include "base/limits.h"
+#include "support/catch.h"
+#include "support/format_example.h"
+#include "unit/node/codec_checks.h"
+
+namespace kvswarm::node::rows {
+namespace {
+
+using checks::accepted_lengths;
+using checks::accepted_prefixes;
+using checks::ambiguous;
+using checks::hash_of;
+using checks::node_of;
+using checks::signed_head;
+
+LeafRow leaf_row() {
+  LeafRow row;
+  row.leaf = state::decode_leaf(test::format_example("state.md", "leaf")).value();
+  row.writer = node_of(1);
+  row.incarnation = 2;
+  row.number = 3;
+  row.path = {hash_of(4), hash_of(5)};
+  row.encoded_op = test::format_example("block.md", "put");
+  row.value = "hi";
+  return row;
+}
+
+BlockRow block_row() {
+  BlockRow row{"header", {}, 77};
+  row.signature.data.fill(6);
+  return row;
+}
+
+}  // namespace
+
+TEST_CASE("the keys of docs/formats/store.md are what it says they are") {
+  CHECK(merkle_node({1, 2}) == test::format_example("store.md", "subtree key"));
+  const auto node =
+      fixed_from_hex<NodeId>("8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394");
+  CHECK(outgoing(*node, 1, 3) == test::format_example("store.md", "outgoing key"));
+  CHECK(outgoing(*node, 1, 3).starts_with(outgoing_of(*node, 1)));
+  CHECK(format() == "mformat");
+}
+
+TEST_CASE("no two rows have one key") {
+  const NodeId id = node_of(0);
+  std::set<Bytes> keys;
+  std::size_t made = 0;
+  for (const Bytes& key : {format(), swarm(), node(), document_number(), head(), next_op(),
+                           document(0), record(0), merkle_node({0, 0}), cursor(id), block(id, 0, 0),
+                           leaf(Address{}), seen_head(id), outbox(id), outgoing(id, 0, 0),
+                           queued(id, 0), pending(0), placement(Address{}), refused(0)}) {
+    keys.insert(key);
+    ++made;
+  }
+  CHECK(keys.size() == made);
+}
+
+TEST_CASE("the order of keys is the order of numbers, and tables do not run into each other") {
+  for (const std::uint64_t number : {0ULL, 1ULL, 255ULL, 256ULL, 65'535ULL, 1ULL << 32}) {
+    CHECK(record(number) < record(number + 1));
+    CHECK(pending(number) < pending(number + 1));
+    CHECK(outgoing(node_of(1), 1, number) < outgoing(node_of(1), 1, number + 1));
+    CHECK(outgoing(node_of(1), number, 9) < outgoing(node_of(1), number + 1, 1));
+    CHECK(merkle_node({0, number}) < merkle_node({0, number + 1}));
+  }
+  CHECK(leaf(Address{}).starts_with(leaf_table()));
+  CHECK(seen_head(node_of(1)).starts_with(seen_head_table()));
+  CHECK(outbox(node_of(1)).starts_with(outbox_table()));
+  CHECK(pending(1).starts_with(pending_table()));
+  CHECK(refused(1).starts_with(refused_table()));
+}
+
+TEST_CASE("a stream cursor comes back, and only whole") {
+  const Bytes example = test::format_example("store.md", "cursor");
+  const auto decoded = decode_stream_cursor(example);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->incarnation == 1);
+  CHECK(decoded->number == 3);
+  CHECK(decoded->hash.view() == test::format_example("block.md", "block hash"));
+  CHECK(encode(*decoded) == example);
+  CHECK(accepted_lengths(example, decode_stream_cursor) == 0);
+  CHECK(ambiguous(example, decode_stream_cursor) == 0);
+}
+
+TEST_CASE("an outbox state comes back, and never says more is settled than was made") {
+  const Bytes example = test::format_example("store.md", "outbox state");
+  const auto decoded = decode_outbox_state(example);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->next_number == 4);
+  CHECK(decoded->settled == 2);
+  CHECK(decoded->retained_from == 1);
+  CHECK(decoded->retained_bytes == 512);
+  CHECK(encode(*decoded) == example);
+  CHECK(accepted_lengths(example, decode_outbox_state) == 0);
+  CHECK(ambiguous(example, decode_outbox_state) == 0);
+  CHECK(decode_outbox_state(encode(OutboxState{})).ok());
+
+  OutboxState ahead = *decoded;
+  ahead.settled = ahead.next_number;
+  CHECK_FALSE(decode_outbox_state(encode(ahead)).ok());
+  OutboxState gone = *decoded;
+  gone.retained_from = gone.settled + 1;
+  CHECK(decode_outbox_state(encode(gone)).ok());
+  gone.retained_from = gone.settled + 2;
+  CHECK_FALSE(decode_outbox_state(encode(gone)).ok());
+}
+
+TEST_CASE("a block row comes back, and only whole") {
+  const Bytes bytes = encode(block_row());
+  const auto decoded = decode_block_row(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->header == "header");
+  CHECK(decoded->signature == block_row().signature);
+  CHECK(decoded->record_index == 77);
+  CHECK(accepted_lengths(bytes, decode_block_row) == 0);
+  CHECK(ambiguous(bytes, decode_block_row) == 0);
+}
+
+TEST_CASE("a leaf row comes back; its value is the rest") {
+  const Bytes bytes = encode(leaf_row());
+  const auto decoded = decode_leaf_row(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->leaf == leaf_row().leaf);
+  CHECK(decoded->writer == leaf_row().writer);
+  CHECK(decoded->incarnation == 2);
+  CHECK(decoded->number == 3);
+  CHECK(decoded->path == leaf_row().path);
+  CHECK(decoded->encoded_op == leaf_row().encoded_op);
+  CHECK(decoded->value == "hi");
+  CHECK(accepted_prefixes(bytes, bytes.size() - 2, decode_leaf_row) == 0);
+  CHECK(decode_leaf_row(BytesView(bytes).substr(0, bytes.size() - 2))->value.empty());
+  CHECK(ambiguous(bytes, decode_leaf_row) == 0);
+
+  LeafRow large = leaf_row();
+  large.value = Bytes(limits::kValueBytes, '\0');
+  CHECK(decode_leaf_row(encode(large))->value == large.value);
+}
+
+TEST_CASE("the head seen of another node comes back with its holds") {
+  const SeenHead seen{signed_head(), test::format_example("log.md", "holds")};
+  const Bytes bytes = encode(seen);
+  const auto decoded = decode_seen_head(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->head == seen.head);
+  CHECK(decoded->holds == seen.holds);
+  CHECK(accepted_prefixes(bytes, bytes.size() - seen.holds.size(), decode_seen_head) == 0);
+  CHECK(ambiguous(bytes, decode_seen_head) == 0);
+}
+
+TEST_CASE("a pending op comes back; its value is the rest") {
+  const PendingOp op{test::format_example("block.md", "put"), "hi"};
+  const Bytes bytes = encode(op);
+  const auto decoded = decode_pending_op(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->encoded_op == op.encoded_op);
+  CHECK(decoded->value == "hi");
+  CHECK(accepted_prefixes(bytes, bytes.size() - 2, decode_pending_op) == 0);
+  CHECK(ambiguous(bytes, decode_pending_op) == 0);
+}
+
+TEST_CASE("a placement comes back, and only whole") {
+  const Bytes bytes = encode(Placement{node_of(7), 8, 9});
+  const auto decoded = decode_placement(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->destination == node_of(7));
+  CHECK(decoded->incarnation == 8);
+  CHECK(decoded->number == 9);
+  CHECK(accepted_lengths(bytes, decode_placement) == 0);
+  CHECK(ambiguous(bytes, decode_placement) == 0);
+}
+
+TEST_CASE("a refused op comes back; its key is the rest") {
+  const Bytes example = test::format_example("store.md", "refused op");
+  const auto decoded = decode_refused_row(example);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->outcome == log::Outcome::superseded);
+  CHECK(short_hex(decoded->destination) == "8139770e");
+  CHECK(decoded->key == "cool");
+  CHECK(encode(*decoded) == example);
+  CHECK(accepted_prefixes(example, example.size() - 4, decode_refused_row) == 0);
+  CHECK(ambiguous(example, decode_refused_row) == 0);
+}
+
+TEST_CASE("a number has eight bytes") {
+  CHECK(decode_u64(encode_u64(0x0102'0304'0506'0708)).value() == 0x0102'0304'0506'0708);
+  CHECK(accepted_lengths(encode_u64(7), decode_u64) == 0);
+}
+
+}  // namespace kvswarm::node::rows
