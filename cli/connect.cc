@@ -1,0 +1,26 @@
+#include "run_node.h"
+#include "verb.h"
+
+namespace kvswarm::cli {
+
+namespace {
+
+class Connect final : public Verb {
+ public:
+  void declare(Flags& flags) override {
+    flags.describe("runs a node that reaches others but is not reached, until SIGINT or SIGTERM",
+                   "", "kvswarm -c config.json -d /tmp/x connect");
+    declare_node(flags, &node_, "wait so long for a verb that uses the directory (10s)");
+  }
+
+  Status run(const Arguments&) override { return run_node(node_, NodeOptions()); }
+
+ private:
+  NodeFlags node_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_connect() { return std::make_unique<Connect>(); }
+
+}  // namespace kvswarm::cli

@@ -1,0 +1,48 @@
+// Ctrl-C (SIGINT) and SIGTERM in the short-lived verbs.
+//
+// The signals are blocked in this thread and in all that it starts afterwards, and one thread
+// takes them, so nothing ever runs inside a signal handler. The first asks the watched client to
+// stop waiting, and the verb says how things stand and exits 130; before a client is watched it
+// ends the program at once, as nothing was begun. The second ends the program at once. A signal
+// that was ignored at the start (a background job of a script) stays ignored.
+//
+// A resource: make one, on the main thread, before anything that starts threads.
+#pragma once
+
+#include <kvswarm/client.h>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+namespace kvswarm::cli {
+
+class Interruption {
+ public:
+  Interruption();
+  ~Interruption();
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+
+  // Whom the first signal stops; nullptr: nobody (and a signal ends the program).
+  void watch(Client* client);
+  bool requested() const { return requested_; }
+
+  // Waits until `fd` can be read, the time is over, or a signal came: true in the first case.
+  // With fd -1 it only waits.
+  bool wait_readable(int fd, std::uint64_t wait_ms) const;
+
+ private:
+  void take_signals();
+
+  int signal_fd_ = -1;
+  int event_fd_ = -1;  // readable for ever after the first signal
+  int stop_fd_ = -1;
+  std::atomic<bool> requested_ = false;
+  std::mutex mutex_;
+  Client* client_ = nullptr;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace kvswarm::cli

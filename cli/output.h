@@ -1,0 +1,48 @@
+// Standard output, and files that a verb writes: data only, and every failed write is noticed.
+//
+// Messages for people go to standard error through say(). Thread: the main thread.
+#pragma once
+
+#include <kvswarm/status.h>
+
+#include <string>
+#include <string_view>
+
+namespace kvswarm::cli {
+
+// A buffered file descriptor. After the first error everything else is dropped, and finish() says
+// what went wrong: disk_full, or failure without a message when the reader has gone away
+// (`kvswarm export | head` needs no complaint).
+class Output {
+ public:
+  explicit Output(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+  // Created or overwritten; "-" is standard output.
+  static Result<Output> create(const std::string& path);
+
+  Output(Output&& other) noexcept;
+  Output& operator=(Output&&) = delete;
+  Output(const Output&) = delete;
+  ~Output();
+
+  void write(std::string_view bytes);
+  void flush();
+  bool ok() const { return status_.ok(); }
+  const std::string& name() const { return name_; }
+  // Flushes and closes. The descriptor of standard output stays open for the next writer.
+  Status finish();
+
+ private:
+  int fd_;
+  std::string name_;
+  std::string buffer_;
+  Status status_;
+};
+
+// Writes `data` to standard output; print_line adds a newline.
+Status print(std::string_view data);
+Status print_line(std::string_view data);
+
+// One line on standard error with "kvswarm: " in front; an empty message says nothing.
+void say(std::string_view message);
+
+}  // namespace kvswarm::cli

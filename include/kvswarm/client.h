@@ -1,0 +1,69 @@
+// A data directory's node for short work: put, delete, get, export, status.
+//
+// When no process owns the directory, the client opens it itself and runs the node on a thread of
+// its own until it is destroyed. When one does (`kvswarm listen` or `connect`, or a Node), the
+// client talks to that process through its control socket. Either way the calls block and mean the
+// same. Thread: one at a time. Destroying the client stops what it started, in at most 2 s; ops
+// that were queued stay in the outbox.
+#pragma once
+
+#include <kvswarm/config.h>
+#include <kvswarm/operation.h>
+#include <kvswarm/status.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kvswarm {
+
+struct ClientOptions {
+  std::string directory;
+  std::string config_path;            // empty: the last document that the directory used
+  std::vector<std::string> peers;     // "id@host:port"
+  std::uint64_t timeout_ms = 10'000;  // to get hold of the directory, and for each read
+  bool create_identity = false;       // otherwise a directory without identity is refused
+};
+
+struct StatusReport {
+  std::string text;  // several lines, for people
+  std::string json;  // one object on one line
+};
+
+class Client {
+ public:
+  static Result<std::unique_ptr<Client>> open(const ClientOptions& options);
+  virtual ~Client() = default;
+
+  // Numbers the ops and stores them durably in the outboxes (D1), then waits for the goal.
+  // unauthorised when the document does not list this node as a writer: then nothing is queued.
+  // A goal that is not reached in time is no error: see WriteReport::reached.
+  virtual Result<WriteReport> write(const std::vector<Operation>& operations,
+                                    const WriteOptions& options) = 0;
+
+  // Waits until all ops first .. last reached the goal or `wait_ms` passed. Only `queued`,
+  // `refused` and `why` of the destinations are filled in.
+  virtual Result<WriteReport> await(std::uint64_t first_operation, std::uint64_t last_operation,
+                                    const WriteOptions& options) = 0;
+
+  // One key, from the node that holds it, checked. unavailable, timed_out, moving, corruption.
+  virtual Result<GetResult> get(const std::string& key) = 0;
+
+  // Every key of the swarm, each checked as get does, in no particular order. `each` returns
+  // false to stop early. Holders that cannot be read are listed in the report.
+  virtual Result<ExportReport> export_all(
+      const std::function<bool(const Operation& put)>& each) = 0;
+
+  virtual Result<StatusReport> status() = 0;
+
+  // The document in force.
+  virtual Result<Config> document() = 0;
+
+  // Makes a blocked call return `interrupted` soon. Safe from a signal handler's thread and from
+  // the handler itself (it only stores a flag and writes to a pipe).
+  virtual void interrupt() = 0;
+};
+
+}  // namespace kvswarm

@@ -1,0 +1,87 @@
+// What is written and read: operations, and the reports of what became of them. Plain values.
+#pragma once
+
+#include <kvswarm/status.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvswarm {
+
+struct Operation {
+  enum class Kind { put, del };
+  Kind kind = Kind::put;
+  std::string key;    // 1 byte to 4 KiB, any bytes
+  std::string value;  // up to 4 MiB, any bytes; empty for del
+};
+
+// Refuses an empty or over-long key or value (usage), naming the key.
+Status check_operation(const Operation& operation);
+
+// One line of newline-delimited JSON, as `import` reads and `export` writes:
+//   {"key":"k","value":"v"}   {"key":"k","delete":true}
+// with key_base64 / value_base64 for bytes that are not UTF-8. Unknown or missing members are
+// refused (usage).
+Result<Operation> parse_operation_line(std::string_view line);
+std::string operation_line(const Operation& operation);  // without the newline
+
+// How far a write must get before it returns.
+enum class WriteGoal {
+  queued,     // durable in the outbox
+  stored,     // acknowledged: durable at the storage node
+  receipted,  // receipt checked and stored: applied or finally refused
+};
+
+struct WriteOptions {
+  WriteGoal goal = WriteGoal::receipted;
+  std::uint64_t wait_ms = 3000;  // how long to wait for the goal once the ops are durable
+};
+
+struct DestinationReport {
+  std::string node;              // id
+  std::uint64_t operations = 0;  // of this write
+  std::uint64_t applied = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t queued = 0;  // durable here, not yet acknowledged
+  std::string why;           // why some are still queued; empty otherwise
+  // Not ok: the node refused them for good (unauthorised, conflict), so waiting does not help.
+  StatusCode refusal = StatusCode::ok;
+};
+
+struct RefusedOperation {
+  std::string key;
+  std::string reason;
+};
+
+struct WriteReport {
+  std::uint64_t first_operation = 0;  // op numbers, from 1; 0 when nothing was written
+  std::uint64_t last_operation = 0;
+  bool reached = false;  // whether the goal was reached in time
+  std::vector<DestinationReport> destinations;
+  std::vector<RefusedOperation> refused;  // finally; at most 100 are listed
+};
+
+struct GetResult {
+  bool found = false;  // false: the holder says that there is no such key
+  std::string value;
+  std::string holder;       // id of the node whose log answered
+  std::uint64_t epoch = 0;  // of its head
+  std::uint64_t length = 0;
+  std::uint64_t record = 0;     // index of the record that wrote the key; found only
+  std::string writer;           // id; found only
+  std::uint64_t operation = 0;  // the writer's op number; found only
+  std::uint64_t document = 0;   // that authorised the writer; found only
+};
+
+struct ExportReport {
+  std::uint64_t keys = 0;
+  struct Missing {
+    std::string node;  // id of a holder that could not be read
+    std::string why;
+  };
+  std::vector<Missing> missing;
+};
+
+}  // namespace kvswarm

@@ -1,0 +1,290 @@
+#include "kvswarm/control_codec.h"
+
+#include "base/limits.h"
+#include "codec/reader.h"
+#include "codec/writer.h"
+
+namespace kvswarm::control {
+namespace {
+
+using codec::Reader;
+using codec::Writer;
+
+enum class Verb : std::uint8_t { get = 1, scan = 2, write = 3, await = 4, status = 5 };
+enum class Kind : std::uint8_t { error = 0, get = 1, scan = 2, write = 3, status = 4 };
+
+constexpr std::size_t kTextBytes = 1024 * 1024;
+constexpr std::size_t kMostOps = 1'000'000;
+
+void put_value(Writer& out, const node::ProvenValue& value) {
+  out.fixed(value.address).prefixed(value.key).prefixed(value.value).fixed(value.writer);
+  out.u64(value.op_number).u64(value.record_index);
+  out.u64(value.document.number).fixed(value.document.hash);
+}
+
+node::ProvenValue get_value(Reader& in) {
+  node::ProvenValue value;
+  value.address = in.fixed<Address>();
+  value.key = in.prefixed(limits::kKeyBytes);
+  value.value = in.prefixed(limits::kValueBytes);
+  value.writer = in.fixed<NodeId>();
+  value.op_number = in.u64();
+  value.record_index = in.u64();
+  value.document.number = in.u64();
+  value.document.hash = in.fixed<Hash>();
+  return value;
+}
+
+StatusCode get_code(Reader& in) {
+  const std::uint8_t code = in.u8();
+  if (code > static_cast<std::uint8_t>(StatusCode::wrong_thread)) in.fail();
+  return static_cast<StatusCode>(code);
+}
+
+bool flag(Reader& in) {
+  const std::uint8_t value = in.u8();
+  if (value > 1) in.fail();
+  return value == 1;
+}
+
+void put_response(Writer& out, const node::GetOutcome& get) {
+  out.u8(static_cast<std::uint8_t>(Kind::get)).u8(get.found ? 1 : 0);
+  if (get.found) put_value(out, get.value);
+  out.fixed(get.holder).u64(get.head.epoch).u64(get.head.length).fixed(get.head.hash);
+}
+
+void put_response(Writer& out, const node::ScanOutcome& scan) {
+  out.u8(static_cast<std::uint8_t>(Kind::scan)).varint(scan.values.size());
+  for (const auto& value : scan.values) put_value(out, value);
+  out.u8(scan.next ? 1 : 0);
+  if (scan.next) out.fixed(*scan.next);
+}
+
+void put_response(Writer& out, const node::WriteOutcome& write) {
+  out.u8(static_cast<std::uint8_t>(Kind::write)).u64(write.first_op).u64(write.last_op);
+  out.u8(write.reached ? 1 : 0).varint(write.destinations.size());
+  for (const auto& destination : write.destinations) {
+    out.fixed(destination.node).u64(destination.ops).u64(destination.queued);
+    out.u64(destination.refused).prefixed(destination.why);
+    out.u8(static_cast<std::uint8_t>(destination.refusal));
+  }
+  out.varint(write.refused.size());
+  for (const auto& op : write.refused) {
+    out.u64(op.number).prefixed(op.key).u8(static_cast<std::uint8_t>(op.outcome));
+    out.fixed(op.destination);
+  }
+}
+
+void put_response(Writer& out, const StatusTexts& status) {
+  out.u8(static_cast<std::uint8_t>(Kind::status)).prefixed(status.text).prefixed(status.json);
+  out.prefixed(status.document);
+  out.varint(status.holders.size());
+  for (const NodeId& holder : status.holders) out.fixed(holder);
+}
+
+node::GetOutcome get_get(Reader& in) {
+  node::GetOutcome out;
+  out.found = flag(in);
+  if (out.found) out.value = get_value(in);
+  out.holder = in.fixed<NodeId>();
+  out.head.epoch = in.u64();
+  out.head.length = in.u64();
+  out.head.hash = in.fixed<Hash>();
+  return out;
+}
+
+node::ScanOutcome get_scan(Reader& in) {
+  node::ScanOutcome out;
+  const std::size_t count = in.count(limits::kScanPageEntries, 100);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) out.values.push_back(get_value(in));
+  if (flag(in)) out.next = in.fixed<Address>();
+  return out;
+}
+
+node::WriteOutcome get_write(Reader& in) {
+  node::WriteOutcome out;
+  out.first_op = in.u64();
+  out.last_op = in.u64();
+  out.reached = flag(in);
+  const std::size_t destinations = in.count(limits::kHoldRows, 58);
+  for (std::size_t i = 0; i < destinations && in.ok(); ++i) {
+    node::DestinationOutcome destination;
+    destination.node = in.fixed<NodeId>();
+    destination.ops = in.u64();
+    destination.queued = in.u64();
+    destination.refused = in.u64();
+    destination.why = in.prefixed(kTextBytes);
+    destination.refusal = get_code(in);
+    out.destinations.push_back(std::move(destination));
+  }
+  const std::size_t refused = in.count(kMostOps, 42);
+  for (std::size_t i = 0; i < refused && in.ok(); ++i) {
+    node::RefusedOp op;
+    op.number = in.u64();
+    op.key = in.prefixed(limits::kKeyBytes);
+    op.outcome = static_cast<log::Outcome>(in.u8());
+    op.destination = in.fixed<NodeId>();
+    out.refused.push_back(std::move(op));
+  }
+  return out;
+}
+
+StatusTexts get_status(Reader& in) {
+  StatusTexts out;
+  out.text = in.prefixed(limits::kControlFrameBytes);
+  out.json = in.prefixed(limits::kControlFrameBytes);
+  out.document = in.prefixed(limits::kDocumentBytes);
+  const std::size_t count = in.count(limits::kHoldRows, NodeId::kSize);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) out.holders.push_back(in.fixed<NodeId>());
+  return out;
+}
+
+node::Goal get_goal(Reader& in) {
+  const std::uint8_t goal = in.u8();
+  if (goal > static_cast<std::uint8_t>(node::Goal::receipted)) in.fail();
+  return static_cast<node::Goal>(goal);
+}
+
+WriteRequest get_write_request(Reader& in) {
+  WriteRequest out;
+  out.goal = get_goal(in);
+  out.wait_ms = in.u64();
+  const std::size_t count = in.count(kMostOps, 3);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    node::WriteOp op;
+    const std::uint8_t kind = in.u8();
+    if (kind != 1 && kind != 2) in.fail();
+    op.kind = static_cast<log::OpKind>(kind);
+    op.key = in.prefixed(limits::kKeyBytes);
+    op.value = in.prefixed(limits::kValueBytes);
+    if (op.key.empty() || (op.kind == log::OpKind::del && !op.value.empty())) in.fail();
+    out.ops.push_back(std::move(op));
+  }
+  return out;
+}
+
+}  // namespace
+
+Bytes encode(const Greeting& greeting) {
+  return Writer().u8(greeting.version).fixed(greeting.swarm).take();
+}
+
+Result<Greeting> decode_greeting(BytesView bytes) {
+  Reader in(bytes);
+  Greeting out;
+  out.version = in.u8();
+  out.swarm = in.fixed<SwarmId>();
+  KVSWARM_RETURN_IF_ERROR(in.finish("control greeting"));
+  return out;
+}
+
+Bytes encode(const Request& request) {
+  Writer out;
+  if (const auto* get = std::get_if<GetRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::get)).prefixed(get->key).u64(get->timeout_ms);
+  } else if (const auto* scan = std::get_if<ScanRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::scan)).fixed(scan->holder).fixed(scan->from);
+    out.u64(scan->timeout_ms);
+  } else if (const auto* write = std::get_if<WriteRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::write)).u8(static_cast<std::uint8_t>(write->goal));
+    out.u64(write->wait_ms).varint(write->ops.size());
+    for (const node::WriteOp& op : write->ops) {
+      out.u8(static_cast<std::uint8_t>(op.kind)).prefixed(op.key).prefixed(op.value);
+    }
+  } else if (const auto* await = std::get_if<AwaitRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::await)).u8(static_cast<std::uint8_t>(await->goal));
+    out.u64(await->first_op).u64(await->last_op).u64(await->wait_ms);
+  } else {
+    out.u8(static_cast<std::uint8_t>(Verb::status));
+  }
+  return out.take();
+}
+
+Result<Request> decode_request(BytesView bytes) {
+  Reader in(bytes);
+  Request out;
+  switch (static_cast<Verb>(in.u8())) {
+    case Verb::get: {
+      GetRequest get;
+      get.key = in.prefixed(limits::kKeyBytes);
+      get.timeout_ms = in.u64();
+      out = std::move(get);
+      break;
+    }
+    case Verb::scan: {
+      ScanRequest scan;
+      scan.holder = in.fixed<NodeId>();
+      scan.from = in.fixed<Address>();
+      scan.timeout_ms = in.u64();
+      out = scan;
+      break;
+    }
+    case Verb::write: out = get_write_request(in); break;
+    case Verb::await: {
+      AwaitRequest await;
+      await.goal = get_goal(in);
+      await.first_op = in.u64();
+      await.last_op = in.u64();
+      await.wait_ms = in.u64();
+      out = await;
+      break;
+    }
+    case Verb::status: out = StatusRequest{}; break;
+    default: in.fail();
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("control request"));
+  return out;
+}
+
+Bytes encode(const Result<Response>& response) {
+  Writer out;
+  if (!response.ok()) {
+    out.u8(static_cast<std::uint8_t>(Kind::error));
+    out.u8(static_cast<std::uint8_t>(response.status().code()));
+    return out.prefixed(BytesView(response.status().message()).substr(0, kTextBytes)).take();
+  }
+  std::visit([&out](const auto& body) { put_response(out, body); }, *response);
+  return out.take();
+}
+
+Result<Response> decode_response(BytesView bytes) {
+  Reader in(bytes);
+  Response out;
+  switch (static_cast<Kind>(in.u8())) {
+    case Kind::error: {
+      const std::uint8_t code = in.u8();
+      const Bytes text(in.prefixed(kTextBytes));
+      const bool known = code > static_cast<std::uint8_t>(StatusCode::ok) &&
+                         code <= static_cast<std::uint8_t>(StatusCode::wrong_thread);
+      if (!known) in.fail();
+      KVSWARM_RETURN_IF_ERROR(in.finish("control response"));
+      return Status(static_cast<StatusCode>(code), text);
+    }
+    case Kind::get: out = get_get(in); break;
+    case Kind::scan: out = get_scan(in); break;
+    case Kind::write: out = get_write(in); break;
+    case Kind::status: out = get_status(in); break;
+    default: in.fail();
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("control response"));
+  return out;
+}
+
+Bytes frame(BytesView payload) {
+  return Writer().u32(static_cast<std::uint32_t>(payload.size())).raw(payload).take();
+}
+
+Result<std::optional<Bytes>> take_frame(Bytes& buffer) {
+  constexpr std::size_t kLength = 4;
+  if (buffer.size() < kLength) return std::optional<Bytes>();
+  const std::size_t size = Reader(buffer).u32();
+  if (size > limits::kControlFrameBytes) {
+    return Status(StatusCode::corruption, "a control frame is too large");
+  }
+  if (buffer.size() < kLength + size) return std::optional<Bytes>();
+  Bytes payload = buffer.substr(kLength, size);
+  buffer.erase(0, kLength + size);
+  return std::optional(std::move(payload));
+}
+
+}  // namespace kvswarm::control

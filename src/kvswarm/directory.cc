@@ -1,0 +1,89 @@
+#include "kvswarm/directory.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "config/document_file.h"
+#include "crypto/identity_file.h"
+#include "net/runtime_directory.h"
+#include "store/level_db_store.h"
+
+namespace kvswarm {
+namespace {
+
+// Whether there is room for new blocks (DESIGN D4). Asked at each commit, so the answer is kept for
+// a moment.
+class RoomGauge {
+ public:
+  explicit RoomGauge(std::string path) : path_(std::move(path)) {}
+
+  bool operator()() {
+    constexpr std::uint64_t kFreshMs = 500;
+    const std::uint64_t now = system_clock().now().monotonic_ms;
+    if (asked_ && now - asked_at_ms_ < kFreshMs) return room_;
+    asked_ = true;
+    asked_at_ms_ = now;
+    const auto disk = free_disk(path_);
+    const std::uint64_t least =
+        disk.ok()
+            ? std::max(limits::kFreeDiskBytes, disk->total_bytes / 100 * limits::kFreeDiskPercent)
+            : 0;
+    room_ = !disk.ok() || disk->available_bytes >= least;
+    return room_;
+  }
+
+ private:
+  std::string path_;
+  bool asked_ = false;
+  bool room_ = true;
+  std::uint64_t asked_at_ms_ = 0;
+};
+
+}  // namespace
+
+std::string store_path(const std::string& directory) { return directory + "/db"; }
+std::string port_path(const std::string& directory) { return directory + "/port"; }
+
+Result<std::string> control_socket_path(const std::string& directory) {
+  char* real = ::realpath(directory.c_str(), nullptr);
+  if (real == nullptr) {
+    return Status(StatusCode::not_found, "no such data directory: " + directory);
+  }
+  const Bytes name = crypto::blake2b(real, 16);
+  ::free(real);  // NOLINT: realpath allocates
+  KVSWARM_ASSIGN_OR_RETURN(const std::string runtime, net::runtime_directory());
+  return runtime + "/control-" + to_hex(name);
+}
+
+Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
+  crypto::initialise();
+  std::optional<config::Document> document;
+  if (!options.config_path.empty()) {
+    KVSWARM_ASSIGN_OR_RETURN(document, config::load_document(options.config_path));
+  }
+  auto key = options.create_identity
+                 ? crypto::open_or_create_identity(options.directory, crypto::system_random())
+                 : crypto::read_identity(options.directory);
+  if (!key.ok()) return key.status();
+  KVSWARM_ASSIGN_OR_RETURN(auto lock, store::DataDirectoryLock::acquire(options.directory));
+  OpenDirectory out{options.directory, std::move(lock),
+                    std::make_unique<crypto::SigningKey>(std::move(key).value()), nullptr};
+  node::Backend::Options backend;
+  backend.key = out.key.get();
+  backend.open_store = [path = store_path(options.directory)] {
+    return store::LevelDbStore::open(path);
+  };
+  backend.has_room = [gauge = std::make_shared<RoomGauge>(options.directory)] {
+    return (*gauge)();
+  };
+  backend.document = std::move(document);
+  backend.wall_ms = system_clock().now().wall_ms;
+  KVSWARM_ASSIGN_OR_RETURN(out.backend, node::Backend::open(std::move(backend)));
+  return out;
+}
+
+}  // namespace kvswarm

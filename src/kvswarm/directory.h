@@ -1,0 +1,40 @@
+// A data directory and the places that belong to it. Files: docs/OPERATING.md.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/document.h"
+#include "crypto/keys.h"
+#include "node/backend.h"
+#include "store/data_directory.h"
+
+namespace kvswarm {
+
+std::string store_path(const std::string& directory);
+std::string port_path(const std::string& directory);
+
+// The socket of the process that owns the directory, in the runtime directory under a hash of the
+// real path: socket paths end at 108 bytes.
+Result<std::string> control_socket_path(const std::string& directory);
+
+// An owned directory: locked, its identity read, its store open.
+struct OpenDirectory {
+  std::string path;
+  store::DataDirectoryLock lock;
+  std::unique_ptr<crypto::SigningKey> key;
+  std::unique_ptr<node::Backend> backend;
+};
+
+struct DirectoryOptions {
+  std::string directory;
+  std::string config_path;  // may be empty
+  bool create_identity = false;
+};
+
+// Once, without waiting: in_use while another process owns it. not_found: no identity.
+Result<OpenDirectory> open_directory(const DirectoryOptions& options);
+
+}  // namespace kvswarm

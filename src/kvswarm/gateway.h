@@ -1,0 +1,54 @@
+// The verbs of a node as values: what a client asks and what comes back, whether the node runs in
+// this process (runtime.h) or behind a control socket (control_client.h).
+#pragma once
+
+#include <atomic>
+#include <variant>
+#include <vector>
+
+#include "node/events.h"
+
+namespace kvswarm {
+
+struct GetRequest {
+  Bytes key;
+  std::uint64_t timeout_ms = 0;
+};
+struct ScanRequest {
+  NodeId holder;
+  Address from;
+  std::uint64_t timeout_ms = 0;
+};
+struct WriteRequest {
+  std::vector<node::WriteOp> ops;
+  node::Goal goal = node::Goal::receipted;
+  std::uint64_t wait_ms = 0;
+};
+struct AwaitRequest {
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+  node::Goal goal = node::Goal::receipted;
+  std::uint64_t wait_ms = 0;
+};
+struct StatusRequest {};
+
+using Request = std::variant<GetRequest, ScanRequest, WriteRequest, AwaitRequest, StatusRequest>;
+
+struct StatusTexts {
+  std::string text;
+  std::string json;
+  std::string document;         // JSON
+  std::vector<NodeId> holders;  // of the swarm
+};
+
+using Response = std::variant<node::GetOutcome, node::ScanOutcome, node::WriteOutcome, StatusTexts>;
+
+class Gateway {
+ public:
+  virtual ~Gateway() = default;
+
+  // Blocks until the response is there. `interrupted` soon after the flag is raised.
+  virtual Result<Response> call(Request request, const std::atomic<bool>& interrupt) = 0;
+};
+
+}  // namespace kvswarm

@@ -1,0 +1,377 @@
+#include "kvswarm/runtime.h"
+
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/file.h"
+#include "config/document_file.h"
+#include "kvswarm/control_server.h"
+#include "kvswarm/status_text.h"
+#include "net/runtime_directory.h"
+#include "node/holds.h"
+
+namespace kvswarm {
+namespace {
+
+constexpr std::uint64_t kDialTimeoutMs = 5000;
+constexpr std::size_t kPortFileBytes = 16;
+
+// The port that the node listened on last; 0 when there is none.
+std::uint16_t last_port(const std::string& directory) {
+  const auto text = read_file(port_path(directory), kPortFileBytes);
+  if (!text.ok()) return 0;
+  unsigned value = 0;
+  for (const char c : *text) {
+    if (c < '0' || c > '9') break;
+    value = value * 10 + static_cast<unsigned>(c - '0');
+  }
+  return value <= 0xffff ? static_cast<std::uint16_t>(value) : 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
+  std::unique_ptr<Runtime> runtime(new Runtime(std::move(options)));
+  const Status opened = runtime->open();
+  if (!opened.ok()) {
+    runtime->close_everything();
+    return opened;
+  }
+  runtime->thread_ = std::thread([self = runtime.get()] { self->run(); });
+  return runtime;
+}
+
+Runtime::Runtime(Options options)
+    : options_(std::move(options)), id_(options_.directory.key->id()) {}
+
+Runtime::~Runtime() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status Runtime::open() {
+  KVSWARM_ASSIGN_OR_RETURN(runtime_directory_, net::runtime_directory());
+  loop_ = std::make_unique<net::UvLoop>();
+  network_.reset(new net::UvNetwork(*loop_, *this));
+  timer_ = std::make_unique<net::UvTimer>(*loop_, [this] { drive(node::event::Tick{}); });
+
+  const node::Backend& backend = *options_.directory.backend;
+  node::Core::Options core_options{options_.directory.key.get(), &crypto::system_random(),
+                                   options_.keep_connected, options_.peers};
+  node::Core::Start start{backend.document(), backend.past_documents(), backend.seen_heads(),
+                          backend.queued(), backend.pending_ops()};
+  if (!backend.notice().empty()) message(backend.notice());
+  core_ = std::make_unique<node::Core>(std::move(core_options), std::move(start));
+  store_ = std::make_unique<StoreThread>(
+      std::move(options_.directory.backend), system_clock(), [this](node::StoreReply reply) {
+        auto shared = std::make_shared<node::StoreReply>(std::move(reply));
+        loop_->post([this, shared] { drive(node::event::StoreReplied{std::move(*shared)}); });
+      });
+  if (options_.listen) KVSWARM_RETURN_IF_ERROR(open_listener());
+  if (options_.serve_control) KVSWARM_RETURN_IF_ERROR(open_control());
+  if (options_.handle_signals) {
+    // The second signal ends the process at once: the handlers go with the first.
+    for (const int signal : {SIGINT, SIGTERM}) {
+      signals_.push_back(std::make_unique<net::UvSignal>(*loop_, signal, [this](int) {
+        signals_.clear();
+        loop_->stop();
+      }));
+    }
+    signals_.push_back(
+        std::make_unique<net::UvSignal>(*loop_, SIGHUP, [this](int) { reload_document(); }));
+  }
+  open_watch();
+  loop_->post([this] { drive(node::event::Tick{}); });
+  return {};
+}
+
+Status Runtime::open_listener() {
+  const std::string& directory = options_.directory.path;
+  const bool chosen = options_.port >= 0;
+  std::uint16_t port = chosen ? static_cast<std::uint16_t>(options_.port) : last_port(directory);
+  auto bound = network_->listen(options_.bind, port);
+  // Somebody else may have taken the port it had last: a free one does as well.
+  if (!bound.ok() && !chosen && port != 0) bound = network_->listen(options_.bind, 0);
+  if (!bound.ok()) return bound.status();
+  address_ = net::Endpoint{options_.bind, *bound}.to_string();
+  const Status kept =
+      write_file_atomically(port_path(directory), std::to_string(*bound) + "\n", 0600);
+  if (!kept.ok()) message("the port will not be the same next time: " + kept.message());
+  // A wildcard is no address to dial; on this machine loopback reaches it.
+  std::string local = options_.bind;
+  if (local == "0.0.0.0") local = "127.0.0.1";
+  if (local == "::") local = "::1";
+  auto entry = swarm::RegistryEntry::publish(
+      runtime_directory_, core_->document().swarm(), *options_.directory.key,
+      {net::Endpoint{local, *bound}.to_string()}, system_clock().now().wall_ms);
+  if (!entry.ok()) return entry.status();
+  registry_entry_ = std::move(entry).value();
+  return {};
+}
+
+Status Runtime::open_control() {
+  KVSWARM_ASSIGN_OR_RETURN(const std::string path, control_socket_path(options_.directory.path));
+  ::unlink(path.c_str());  // left by a killed process: this one holds the directory's lock
+  control_ = std::make_unique<ControlServer>(*loop_, *this, core_->document().swarm());
+  return control_->listen(path);
+}
+
+// A changed document is noticed by watching the folder, so that a rename is seen.
+void Runtime::open_watch() {
+  if (options_.config_path.empty() || !options_.serve_control) return;
+  const std::string& path = options_.config_path;
+  const std::string name =
+      path.substr(path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1);
+  auto watch = net::UvFolderWatch::start(*loop_, parent_directory(path),
+                                         [this, name](const std::string& changed) {
+                                           if (changed.empty() || changed == name)
+                                             reload_document();
+                                         });
+  if (watch.ok()) {
+    watch_ = std::move(watch).value();
+  } else {
+    message("changes of " + path + " will not be noticed: " + watch.status().message());
+  }
+}
+
+void Runtime::reload_document() {
+  if (options_.config_path.empty()) return;
+  auto document = config::load_document(options_.config_path);
+  if (document.ok()) {
+    last_document_problem_.clear();
+    drive(node::event::DocumentFound{std::move(document).value()});
+    return;
+  }
+  if (document.status().message() == last_document_problem_) return;
+  last_document_problem_ = document.status().message();
+  message("the document in force stays: " + last_document_problem_);
+}
+
+void Runtime::run() {
+  loop_->run();
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  close_everything();
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  ended_signal_.notify_all();
+}
+
+// The order matters: nothing new may come in, then the store finishes, then the loop closes.
+void Runtime::close_everything() {
+  registry_entry_.reset();
+  watch_.reset();
+  signals_.clear();
+  control_.reset();
+  timer_.reset();
+  network_.reset();
+  if (store_) store_->join();
+  auto tickets = std::move(tickets_);
+  tickets_.clear();
+  for (auto& [ticket, respond] : tickets) {
+    respond(Status(StatusCode::interrupted, "the node ended"));
+  }
+  core_.reset();
+  options_.directory.backend.reset();
+  loop_.reset();
+}
+
+void Runtime::stop() {
+  const std::lock_guard lock(mutex_);
+  if (!closing_ && thread_.joinable()) loop_->stop();
+}
+
+Status Runtime::wait() {
+  std::unique_lock lock(mutex_);
+  ended_signal_.wait(lock, [this] { return ended_; });
+  return {};
+}
+
+void Runtime::message(std::string_view line) {
+  if (options_.on_message) options_.on_message(line);
+}
+
+void Runtime::drive(node::Event event) {
+  if (!core_) return;
+  // What an action leads to at once (an answer that lets a client ask again) waits for its turn:
+  // the actions of one step are done before the next step.
+  waiting_events_.push_back(std::move(event));
+  if (driving_) return;
+  driving_ = true;
+  while (!waiting_events_.empty()) {
+    node::Event next = std::move(waiting_events_.front());
+    waiting_events_.pop_front();
+    node::Actions actions = core_->step(std::move(next), system_clock().now());
+    for (node::Action& action : actions) perform(action);
+  }
+  driving_ = false;
+  arm_timer();
+}
+
+void Runtime::arm_timer() {
+  if (!timer_) return;
+  const std::uint64_t next = core_->next_tick_ms();
+  const std::uint64_t now = system_clock().now().monotonic_ms;
+  if (next == ~std::uint64_t{0}) {
+    timer_->cancel();
+  } else {
+    timer_->start(next > now ? next - now : 0);
+  }
+}
+
+void Runtime::perform(node::Action& action) {
+  if (auto* dialled = std::get_if<node::action::Dial>(&action)) dial(*dialled);
+  if (auto* send = std::get_if<node::action::Send>(&action)) {
+    const auto found = net_ids_.find(send->connection);
+    if (found != net_ids_.end()) network_->send(found->second, std::move(send->bytes));
+  }
+  if (auto* close = std::get_if<node::action::Close>(&action)) {
+    const auto found = net_ids_.find(close->connection);
+    if (found != net_ids_.end()) network_->close(found->second);
+  }
+  if (auto* ask = std::get_if<node::action::AskStore>(&action)) {
+    store_->ask(std::move(ask->request));
+  }
+  if (std::get_if<node::action::FindAddresses>(&action) != nullptr) find_addresses();
+  if (auto* tell = std::get_if<node::action::Tell>(&action)) {
+    if (tell->severity != Severity::debug) message(tell->line);
+  }
+  if (auto* respond = std::get_if<node::action::Respond>(&action)) {
+    const auto found = tickets_.find(respond->ticket);
+    if (found == tickets_.end()) return;
+    const Respond answer = std::move(found->second);
+    tickets_.erase(found);
+    if (!respond->outcome.ok()) {
+      answer(respond->outcome.status());
+      return;
+    }
+    node::Outcome& outcome = *respond->outcome;
+    if (auto* status = std::get_if<node::NodeStatus>(&outcome)) {
+      answer(Response(StatusTexts{status_text(*status), status_json(*status),
+                                  status->document.to_json(), node::holders(status->document)}));
+    } else if (auto* get = std::get_if<node::GetOutcome>(&outcome)) {
+      answer(Response(std::move(*get)));
+    } else if (auto* scan = std::get_if<node::ScanOutcome>(&outcome)) {
+      answer(Response(std::move(*scan)));
+    } else {
+      answer(Response(std::get<node::WriteOutcome>(std::move(outcome))));
+    }
+  }
+}
+
+void Runtime::dial(const node::action::Dial& dial) {
+  auto endpoint = net::Endpoint::parse(dial.address);
+  if (!endpoint.ok()) {
+    const Status why = endpoint.status();
+    const node::ConnectionId connection = dial.connection;
+    loop_->post([this, connection, why] { drive(node::event::Lost{connection, why}); });
+    return;
+  }
+  const net::ConnectionId id = network_->dial(*endpoint, kDialTimeoutMs);
+  core_ids_[id] = dial.connection;
+  net_ids_[dial.connection] = id;
+}
+
+void Runtime::find_addresses() {
+  node::event::AddressesFound found;
+  const auto nodes = swarm::read_registry(runtime_directory_, core_->document().swarm());
+  if (nodes.ok()) {
+    for (const auto& node : *nodes) {
+      for (const std::string& address : node.addresses) {
+        found.addresses.push_back({node.id, address});
+      }
+    }
+  }
+  loop_->post([this, found] { drive(found); });
+}
+
+node::Ticket Runtime::submit(Request request, Respond respond) {
+  const node::Ticket ticket = next_ticket_++;
+  tickets_[ticket] = std::move(respond);
+  const std::uint64_t now = system_clock().now().monotonic_ms;
+  if (auto* get = std::get_if<GetRequest>(&request)) {
+    drive(node::event::Get{ticket, std::move(get->key), now + get->timeout_ms});
+  } else if (auto* scan = std::get_if<ScanRequest>(&request)) {
+    drive(node::event::Scan{ticket, scan->holder, scan->from, now + scan->timeout_ms});
+  } else if (auto* write = std::get_if<WriteRequest>(&request)) {
+    drive(node::event::Write{ticket, std::move(write->ops), write->goal, write->wait_ms});
+  } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
+    drive(node::event::Await{ticket, await->first_op, await->last_op, await->goal, await->wait_ms});
+  } else {
+    drive(node::event::DescribeStatus{ticket});
+  }
+  return ticket;
+}
+
+void Runtime::cancel(node::Ticket ticket) {
+  if (tickets_.count(ticket) > 0) drive(node::event::Cancel{ticket});
+}
+
+Result<Response> Runtime::call(Request request, const std::atomic<bool>& interrupt) {
+  if (std::this_thread::get_id() == thread_.get_id()) {
+    return Status(StatusCode::wrong_thread, "a blocking call from the node's own thread");
+  }
+  // Shared, because an interrupted caller leaves before the response comes.
+  struct Pending {
+    std::promise<Result<Response>> promise;
+    node::Ticket ticket = 0;  // loop thread only
+  };
+  const auto pending = std::make_shared<Pending>();
+  auto future = pending->promise.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return Status(StatusCode::interrupted, "the node ended");
+    const auto shared = std::make_shared<Request>(std::move(request));
+    loop_->post([this, pending, shared] {
+      pending->ticket = submit(std::move(*shared), [pending](Result<Response> response) {
+        pending->promise.set_value(std::move(response));
+      });
+    });
+  }
+  constexpr auto kPoll = std::chrono::milliseconds(20);
+  while (future.wait_for(kPoll) != std::future_status::ready) {
+    const std::lock_guard lock(mutex_);
+    // A request that came too late for the loop is never answered.
+    const bool answered = future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    if (ended_ && !answered) return Status(StatusCode::interrupted, "the node ended");
+    if (!interrupt || closing_) continue;
+    loop_->post([this, pending] { cancel(pending->ticket); });
+    return Status(StatusCode::interrupted, "interrupted");
+  }
+  return future.get();
+}
+
+void Runtime::on_accepted(net::ConnectionId connection, const std::string&) {
+  const node::ConnectionId id = next_inbound_;
+  next_inbound_ += 2;
+  core_ids_[connection] = id;
+  net_ids_[id] = connection;
+  drive(node::event::Accepted{id});
+}
+
+void Runtime::on_connected(net::ConnectionId connection) {
+  drive(node::event::Connected{core_ids_.at(connection)});
+}
+
+void Runtime::on_bytes(net::ConnectionId connection, BytesView bytes) {
+  drive(node::event::Arrived{core_ids_.at(connection), bytes});
+}
+
+void Runtime::on_sent(net::ConnectionId connection, std::size_t bytes) {
+  drive(node::event::Sent{core_ids_.at(connection), bytes});
+}
+
+void Runtime::on_closed(net::ConnectionId connection, const Status& why) {
+  const node::ConnectionId id = core_ids_.at(connection);
+  core_ids_.erase(connection);
+  net_ids_.erase(id);
+  drive(node::event::Lost{id, why});
+}
+
+}  // namespace kvswarm

@@ -1,0 +1,152 @@
+#include "kvswarm/status_text.h"
+
+#include <kvswarm/json.h>
+
+#include <cstdio>
+#include <ctime>
+
+namespace kvswarm {
+namespace {
+
+double share_percent(const std::vector<log::Hold>& holds) {
+  long double points = 0;
+  for (const log::Hold& hold : holds)
+    points += static_cast<long double>(hold.last - hold.first) + 1;
+  return static_cast<double>(points / 18446744073709551616.0L * 100);
+}
+
+std::string utc(std::uint64_t wall_ms) {
+  const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return text;
+}
+
+std::string roles(const node::NodeStatus& status) {
+  if (status.is_writer && status.is_storage_node) return "storage node, writer";
+  if (status.is_writer) return "writer";
+  return status.is_storage_node ? "storage node" : "reader";
+}
+
+std::string count(std::uint64_t number, const char* thing) {
+  return std::to_string(number) + " " + thing + (number == 1 ? "" : "s");
+}
+
+std::string json_list(const std::vector<std::string>& items) {
+  std::string out = "[";
+  for (const std::string& item : items) out += (out.size() > 1 ? "," : "") + item;
+  return out + "]";
+}
+
+}  // namespace
+
+std::string status_text(const node::NodeStatus& status) {
+  std::string out = "id        " + to_hex(status.self) + "\n";
+  out += "roles     " + roles(status) + "\n";
+  out += "swarm     " + to_hex(status.document.swarm()) + "\n";
+  out += "document  number " + std::to_string(status.document.number()) + ", hash " +
+         to_hex(status.document.hash()) + "\n";
+  if (!status.holds.empty()) {
+    char percent[16];
+    std::snprintf(percent, sizeof percent, "%.2f", share_percent(status.holds));
+    out +=
+        "holds     " + count(status.holds.size(), "interval") + ", " + percent + " % of the ring\n";
+  }
+  if (status.counts.has_log) {
+    out += "log       " + count(status.counts.head.length, "record") + ", " +
+           count(status.counts.head.live_keys, "key") + ", " +
+           count(status.counts.head.live_bytes, "byte") + "\n";
+  }
+  if (status.counts.pending_ops > 0) {
+    out += "pending   " + count(status.counts.pending_ops, "op") + " in no block yet\n";
+  }
+  for (const auto& destination : status.destinations) {
+    out += "outbox    to " + short_hex(destination.node) + ": ";
+    if (destination.ops == 0) {
+      out += "all settled\n";
+      continue;
+    }
+    out += count(destination.ops, "op") + " (" + count(destination.bytes, "byte") +
+           ") waiting since " + utc(destination.since_ms) + "\n";
+    out += "          not syncing: " + destination.why + "\n";
+  }
+  for (const auto& peer : status.peers) {
+    out +=
+        "peer      " + short_hex(peer.node) + (peer.connected ? ": connected" : ": not connected");
+    if (!peer.address.empty()) out += ", " + peer.address;
+    if (!peer.listed) out += ", not listed";
+    if (!peer.last_error.empty()) out += ", last error: " + peer.last_error;
+    out += "\n";
+  }
+  for (const auto& op : status.counts.refused) {
+    out += "refused   op " + std::to_string(op.number) + ", key " + json_quote(op.key) + ": " +
+           log::to_string(op.outcome) + "\n";
+  }
+  for (const std::string& problem : status.problems) out += "problem   " + problem + "\n";
+  return out;
+}
+
+std::string status_json(const node::NodeStatus& status) {
+  std::vector<std::string> holds;
+  for (const log::Hold& hold : status.holds) {
+    holds.push_back(JsonObject()
+                        .add("first", std::to_string(hold.first))
+                        .add("last", std::to_string(hold.last))
+                        .add("number", hold.number)
+                        .text());
+  }
+  std::vector<std::string> destinations;
+  for (const auto& destination : status.destinations) {
+    destinations.push_back(JsonObject()
+                               .add("node", to_hex(destination.node))
+                               .add("operations", destination.ops)
+                               .add("bytes", static_cast<std::uint64_t>(destination.bytes))
+                               .add("blocks", destination.blocks)
+                               .add("since_ms", destination.since_ms)
+                               .add("why", destination.why)
+                               .text());
+  }
+  std::vector<std::string> peers;
+  for (const auto& peer : status.peers) {
+    peers.push_back(JsonObject()
+                        .add("node", to_hex(peer.node))
+                        .add("listed", peer.listed)
+                        .add("connected", peer.connected)
+                        .add("address", peer.address)
+                        .add("last_error", peer.last_error)
+                        .text());
+  }
+  std::vector<std::string> refused;
+  for (const auto& op : status.counts.refused) {
+    refused.push_back(JsonObject()
+                          .add("operation", op.number)
+                          .add_bytes("key", op.key)
+                          .add("reason", log::to_string(op.outcome))
+                          .text());
+  }
+  std::vector<std::string> problems;
+  for (const std::string& problem : status.problems) problems.push_back(json_quote(problem));
+  const log::Head& head = status.counts.head;
+  return JsonObject()
+      .add("id", to_hex(status.self))
+      .add("writer", status.is_writer)
+      .add("storage_node", status.is_storage_node)
+      .add("swarm", to_hex(status.document.swarm()))
+      .add("document", status.document.number())
+      .add("document_hash", to_hex(status.document.hash()))
+      .add_json("holds", json_list(holds))
+      .add("epoch", head.epoch)
+      .add("length", head.length)
+      .add("keys", head.live_keys)
+      .add("bytes", head.live_bytes)
+      .add("pending", static_cast<std::uint64_t>(status.counts.pending_ops))
+      .add_json("destinations", json_list(destinations))
+      .add_json("peers", json_list(peers))
+      .add_json("refused", json_list(refused))
+      .add_json("problems", json_list(problems))
+      .text();
+}
+
+}  // namespace kvswarm

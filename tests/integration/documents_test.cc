@@ -1,0 +1,228 @@
+// Documents: who may write and where things are when they change, with and without nodes running.
+#include <signal.h>
+
+#include <filesystem>
+
+#include "integration/swarm_fixture.h"
+#include "support/catch.h"
+
+using kvswarm::test::contains;
+using kvswarm::test::Entries;
+using kvswarm::test::eventually;
+using kvswarm::test::import_lines;
+using kvswarm::test::keys_of;
+using kvswarm::test::Outcome;
+using kvswarm::test::Swarm;
+using kvswarm::test::write_file;
+
+namespace {
+
+// Enough keys that every slice of a small map has some.
+Entries some_entries(const std::string& value) {
+  Entries entries;
+  for (int i = 0; i < 400; ++i) entries["key " + std::to_string(i)] = value;
+  return entries;
+}
+
+void import(const Swarm& swarm, const std::string& writer, const Entries& entries) {
+  write_file(swarm.path("data"), import_lines(entries));
+  const Outcome outcome = swarm.as(writer, {"import", "data"});
+  INFO(outcome.errors);
+  REQUIRE(outcome.exit_code == 0);
+}
+
+void update(Swarm& swarm, std::vector<std::string> changes, const std::string& file) {
+  changes.insert(changes.begin(), {"config", "update", "-c", file});
+  const Outcome outcome = swarm.run(changes);
+  INFO(outcome.errors);
+  REQUIRE(outcome.exit_code == 0);
+}
+
+std::string capacity(Swarm& swarm, const std::string& name, int capacity) {
+  return "--capacity." + swarm.id(name) + "=" + std::to_string(capacity);
+}
+
+void copy(const Swarm& swarm, const std::string& from, const std::string& to) {
+  std::filesystem::copy_file(swarm.path(from), swarm.path(to),
+                             std::filesystem::copy_options::overwrite_existing);
+}
+
+void move(const Swarm& swarm, const std::string& from, const std::string& to) {
+  std::filesystem::rename(swarm.path(from), swarm.path(to));
+}
+
+}  // namespace
+
+TEST_CASE("after init and updates, with all nodes started, every key is writable and readable") {
+  Swarm swarm({{"a", 5}, {"b", 10}, {"c", 7}}, {"x"});
+  swarm.id("z");
+  // A node more, other capacities, a node whose capacity is taken away, a writer more.
+  update(swarm, {capacity(swarm, "d", 9)}, "config.json");
+  update(swarm, {capacity(swarm, "a", 1), capacity(swarm, "b", 30)}, "config.json");
+  update(swarm, {capacity(swarm, "c", 0), "--writer=" + swarm.id("y")}, "config.json");
+  for (const char* node : {"a", "b", "c", "d"}) swarm.listen(node);
+
+  Entries model = some_entries("by x");
+  import(swarm, "x", model);
+  CHECK(swarm.read("z", keys_of(model)) == model);
+  model = some_entries("by y");
+  import(swarm, "y", model);
+  CHECK(swarm.read("z", keys_of(model)) == model);
+  CHECK(swarm.export_all("z") == model);
+  // Nothing moves yet: who held in document 1 goes on holding.
+  CHECK(swarm.status("c").at("keys") > 0);
+  CHECK(swarm.status("d").at("keys") == 0);
+}
+
+TEST_CASE("running nodes take a changed document, and every key stays writable and readable") {
+  Swarm swarm({{"a", 5}, {"b", 10}}, {"x"});
+  for (const char* node : {"a", "b"}) swarm.listen(node);
+  swarm.connect("x");
+  Entries model = some_entries("before");
+  import(swarm, "x", model);
+
+  // By `config update` on the file that they use, and by a file that is moved over it.
+  update(swarm, {capacity(swarm, "c", 7)}, "config.json");
+  for (const char* node : {"a", "b", "x"}) {
+    CHECK(swarm.node(node).wait_for_error("document 2 is in force"));
+  }
+  swarm.listen("c");
+  copy(swarm, "config.json", "next.json");
+  update(swarm, {capacity(swarm, "a", 1), "--writer=" + swarm.id("y")}, "next.json");
+  move(swarm, "next.json", "config.json");
+  for (const char* node : {"a", "b", "c", "x"}) {
+    CHECK(swarm.node(node).wait_for_error("document 3 is in force"));
+    CHECK(swarm.status(node).at("document") == 3);
+  }
+  CHECK(swarm.read("y", keys_of(model)) == model);
+  for (const char* writer : {"x", "y"}) {
+    model = some_entries(std::string("after, by ") + writer);
+    import(swarm, writer, model);
+    CHECK(swarm.read("x", keys_of(model)) == model);
+  }
+  CHECK(swarm.export_all("y") == model);
+}
+
+TEST_CASE("SIGHUP makes a node read a document whose folder it does not watch") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  std::filesystem::create_directory(swarm.path("elsewhere"));
+  move(swarm, "config.json", "elsewhere/config.json");
+  std::filesystem::create_symlink("elsewhere/config.json", swarm.path("config.json"));
+  swarm.listen("a");
+  update(swarm, {capacity(swarm, "b", 1)}, "elsewhere/config.json");
+  CHECK(swarm.status("a").at("document") == 1);
+  swarm.node("a").send_signal(SIGHUP);
+  CHECK(swarm.node("a").wait_for_error("document 2 is in force"));
+  swarm.stop("a");
+}
+
+TEST_CASE("a bad document leaves the running one in force, and the node says why") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  copy(swarm, "config.json", "one.json");
+  copy(swarm, "config.json", "two.json");
+  copy(swarm, "config.json", "other two.json");
+  update(swarm, {capacity(swarm, "b", 1)}, "two.json");
+  update(swarm, {capacity(swarm, "b", 2)}, "other two.json");
+
+  write_file(swarm.path("broken"), "{\"writers\":");
+  move(swarm, "broken", "config.json");
+  CHECK(swarm.node("a").wait_for_error("the document in force stays: config.json: not JSON"));
+  CHECK(swarm.status("a").at("document") == 1);
+
+  // Mended, it is taken.
+  copy(swarm, "two.json", "next.json");
+  move(swarm, "next.json", "config.json");
+  REQUIRE(swarm.node("a").wait_for_error("document 2 is in force"));
+
+  // A lower number, and the same number with another hash.
+  copy(swarm, "one.json", "next.json");
+  move(swarm, "next.json", "config.json");
+  CHECK(swarm.node("a").wait_for_error("document 1 was not adopted: "));
+  copy(swarm, "other two.json", "next.json");
+  move(swarm, "next.json", "config.json");
+  CHECK(swarm.node("a").wait_for_error("document 2 was not adopted: "));
+
+  // Another swarm's, with a higher number.
+  swarm.init({{"a", 1}}, {"x"}, "next.json");
+  update(swarm, {capacity(swarm, "b", 1)}, "next.json");
+  update(swarm, {capacity(swarm, "b", 2)}, "next.json");
+  move(swarm, "next.json", "config.json");
+  CHECK(swarm.node("a").wait_for_error("document 3 was not adopted: "));
+  INFO(swarm.node("a").errors());
+  CHECK(swarm.status("a").at("document") == 2);
+
+  copy(swarm, "two.json", "config.json");
+  CHECK(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
+}
+
+TEST_CASE("a writer that was removed is refused, whether it knows or not, until it is added") {
+  Swarm swarm({{"a", 1}}, {"x", "y"});
+  copy(swarm, "config.json", "one.json");
+  REQUIRE(swarm.as("x", {"write", "--put.queued=v", "--queue"}).exit_code == 0);
+  update(swarm, {"--remove-writer=" + swarm.id("x")}, "config.json");
+  swarm.listen("a");
+
+  // It does not know: the storage node refuses, what it had queued before as well.
+  const Outcome unknowing =
+      swarm.as("x", {"write", "-c", "one.json", "--put.k=v", "--receipt", "--timeout", "5s"});
+  INFO(unknowing.errors);
+  CHECK(unknowing.exit_code == 4);
+  CHECK(contains(unknowing.errors, "unauthorised"));
+  // It knows: refused before anything is queued.
+  const Outcome knowing = swarm.as("x", {"write", "--put.k=v", "--queue"});
+  CHECK(knowing.exit_code == 4);
+  CHECK(contains(knowing.errors, "nothing was queued"));
+  for (const char* key : {"queued", "k"}) CHECK(swarm.as("y", {"get", key}).exit_code == 3);
+  CHECK(swarm.status("a").at("keys") == 0);
+
+  // The others may, and it may again when it is listed again.
+  CHECK(swarm.as("y", {"write", "--put.k=y", "--receipt"}).exit_code == 0);
+  update(swarm, {"--writer=" + swarm.id("x")}, "config.json");
+  CHECK(swarm.node("a").wait_for_error("document 3 is in force"));
+  const Outcome again = swarm.as("x", {"write", "--put.k=x", "--receipt"});
+  INFO(again.errors);
+  CHECK(again.exit_code == 0);
+  CHECK(swarm.as("y", {"get", "k"}).output == "x\n");
+}
+
+TEST_CASE("a writer that is removed while it writes is refused by the nodes that know") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  copy(swarm, "config.json", "one.json");
+  swarm.listen("a");
+  swarm.connect("x", {"-c", "one.json"});
+  REQUIRE(swarm.as("x", {"write", "--put.k=1", "--receipt"}).exit_code == 0);
+  update(swarm, {"--remove-writer=" + swarm.id("x")}, "config.json");
+  REQUIRE(swarm.node("a").wait_for_error("document 2 is in force"));
+  const Outcome refused =
+      swarm.as("x", {"write", "-c", "one.json", "--put.k=2", "--receipt", "--timeout", "5s"});
+  INFO(refused.errors);
+  CHECK(refused.exit_code == 4);
+  CHECK(swarm.as("x", {"get", "k"}).output == "1\n");
+}
+
+TEST_CASE("a directory of another swarm is exit 5, names init, and stays as it was") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
+  swarm.stop("a");
+  swarm.init({{"a", 1}}, {"x"}, "again.json");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"listen", "-c", "again.json"},
+        std::vector<std::string>{"connect", "-c", "again.json"},
+        std::vector<std::string>{"write", "-c", "again.json", "--put.k=w"},
+        std::vector<std::string>{"get", "-c", "again.json", "k"}}) {
+    const std::string name = arguments.front() == "listen" ? "a" : "x";
+    const Outcome outcome = swarm.as(name, arguments);
+    INFO(arguments.front() << ": " << outcome.errors);
+    CHECK(outcome.exit_code == 5);
+    CHECK(contains(outcome.errors, "init"));
+  }
+  swarm.listen("a");
+  CHECK(swarm.as("x", {"get", "k"}).output == "v\n");
+  // Through the running node as well.
+  const Outcome running = swarm.as("a", {"get", "-c", "again.json", "k"});
+  INFO(running.errors);
+  CHECK(running.exit_code == 5);
+  CHECK(contains(running.errors, "init"));
+}

@@ -1,0 +1,221 @@
+// Peers that go away and come back, peers that are no peers, and two that say they are one.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "integration/swarm_fixture.h"
+#include "support/catch.h"
+
+using kvswarm::test::contains;
+using kvswarm::test::Entries;
+using kvswarm::test::eventually;
+using kvswarm::test::import_lines;
+using kvswarm::test::Outcome;
+using kvswarm::test::Process;
+using kvswarm::test::Swarm;
+using kvswarm::test::write_file;
+
+namespace {
+
+// A connection to a port of this machine, by somebody who does not speak the protocol.
+class Stranger {
+ public:
+  explicit Stranger(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    REQUIRE(fd_ >= 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Stranger() { close(fd_); }
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+
+  void say(const std::string& bytes) const {
+    // It may be closed already: that is what the test waits for.
+    static_cast<void>(!send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  }
+
+  // Whether the other side closes within the deadline; `answer` gets what it said before.
+  bool is_closed(int deadline_ms, std::string* answer = nullptr) const {
+    using Clock = std::chrono::steady_clock;
+    const auto until = Clock::now() + std::chrono::milliseconds(deadline_ms);
+    while (true) {
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+      pollfd polled = {fd_, POLLIN, 0};
+      if (left <= 0 || poll(&polled, 1, static_cast<int>(left)) <= 0) return false;
+      char buffer[4096];
+      const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
+      if (got <= 0) return true;
+      if (answer != nullptr) answer->append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a connected writer delivers again after its storage node was killed and came back") {
+  Swarm swarm({{"a", 1}, {"b", 1}}, {"x"});
+  for (const char* node : {"a", "b"}) swarm.listen(node);
+  swarm.connect("x");
+  Entries model;
+  for (int turn = 0; turn < 5; ++turn) {
+    const std::string node = turn % 2 == 0 ? "a" : "b";
+    swarm.kill(node);
+    for (int i = 0; i < 20; ++i) model["key " + std::to_string(i)] = std::to_string(turn);
+    write_file(swarm.path("data"), import_lines(model));
+    REQUIRE(swarm.as("x", {"import", "data", "--queue"}).exit_code == 0);
+    CHECK(swarm.outstanding("x", node) > 0);
+    swarm.listen(node);
+    CHECK(eventually([&] { return swarm.outstanding("x") == 0; }, 20'000));
+    CHECK(swarm.export_all("x") == model);
+  }
+}
+
+TEST_CASE("a storage node that is stopped for a while is found again on another port") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.connect("x");
+  REQUIRE(swarm.as("x", {"write", "--put.k=1", "--receipt"}).exit_code == 0);
+  const int before = swarm.port("a");
+  swarm.stop("a");
+  REQUIRE(swarm.as("x", {"write", "--put.k=2", "--queue"}).exit_code == 0);
+  swarm.listen("a", {"--port", "0"});
+  CHECK(swarm.port("a") != before);
+  CHECK(eventually([&] { return swarm.outstanding("x") == 0; }, 20'000));
+  CHECK(swarm.as("x", {"get", "k"}).output == "2\n");
+}
+
+TEST_CASE("writes in flight over a kill end as applied, each with its own value") {
+  Swarm swarm({{"a", 1}, {"b", 1}}, {"x"});
+  for (const char* node : {"a", "b"}) swarm.listen(node);
+  swarm.connect("x");
+  Entries model;
+  for (int turn = 0; turn < 3; ++turn) {
+    swarm.kill("a");
+    std::vector<std::unique_ptr<Process>> writes;
+    for (int i = 0; i < 10; ++i) {
+      std::vector<std::string> flags = {"--receipt", "--timeout", "40s"};
+      for (int j = 0; j < 8; ++j) {
+        const std::string key = "w" + std::to_string(i) + "-" + std::to_string(j);
+        model[key] = "turn " + std::to_string(turn) + " of " + key;
+        flags.push_back("--put." + key + "=" + model[key]);
+      }
+      writes.push_back(swarm.start("x", "write", flags));
+    }
+    // Those for b have their receipts; then a comes, goes in the middle, and comes again.
+    REQUIRE(eventually(
+        [&] { return swarm.outstanding("x", "a") > 0 && swarm.outstanding("x", "b") == 0; }));
+    swarm.listen("a");
+    swarm.kill("a");
+    swarm.listen("a");
+    for (const auto& write : writes) {
+      const Outcome outcome = write->wait(50'000);
+      INFO(outcome.errors);
+      CHECK(outcome.exit_code == 0);
+      CHECK(contains(outcome.errors, "applied"));
+      CHECK_FALSE(contains(outcome.errors, "queued"));
+    }
+    CHECK(swarm.export_all("x") == model);
+  }
+}
+
+TEST_CASE("a connection carries many writes and reads, one after the other") {
+  Swarm swarm({{"a", 1}}, {"x", "y"});
+  swarm.listen("a");
+  swarm.connect("x");
+  swarm.connect("y");
+  for (int i = 0; i < 30; ++i) {
+    const std::string value = std::to_string(i);
+    REQUIRE(swarm.as("x", {"write", "--put.k=" + value, "--receipt"}).exit_code == 0);
+    REQUIRE(swarm.as("y", {"get", "k"}).output == value + "\n");
+  }
+}
+
+TEST_CASE("a peer that speaks another protocol is closed, and the node goes on serving") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  const int port = swarm.port("a");
+  const Stranger silent(port);
+
+  const Stranger browser(port);
+  browser.say("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::string answer;
+  CHECK(browser.is_closed(4000, &answer));
+  CHECK(answer.size() <= 64);  // a preamble, and why
+
+  // More than a stranger may cost, and bytes that look like a beginning.
+  const Stranger flood(port);
+  flood.say(std::string(1'000'000, 'x'));
+  CHECK(flood.is_closed(4000));
+  std::vector<std::unique_ptr<Stranger>> many;
+  for (int i = 0; i < 200; ++i) many.push_back(std::make_unique<Stranger>(port));
+
+  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
+  CHECK(swarm.as("x", {"get", "k"}).output == "v\n");
+  // One that says nothing costs 5 seconds, and no more.
+  CHECK(silent.is_closed(10'000));
+  for (const auto& stranger : many) CHECK(stranger->is_closed(10'000));
+  CHECK(swarm.as("x", {"get", "k"}).output == "v\n");
+  swarm.stop("a");
+}
+
+TEST_CASE("more strangers than there are connections do not keep a writer out") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  const int port = swarm.port("a");
+  std::vector<std::unique_ptr<Stranger>> many;
+  for (int i = 0; i < 400; ++i) many.push_back(std::make_unique<Stranger>(port));
+  // Sooner than the strangers' 5 seconds are over.
+  const Outcome outcome = swarm.as("x", {"write", "--put.k=v", "--receipt", "--timeout", "3s"});
+  INFO(outcome.errors);
+  CHECK(outcome.exit_code == 0);
+}
+
+TEST_CASE("two copies of a writer's directory: the second's blocks are refused as a fork") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.id("z");
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put.before=v", "--receipt"}).exit_code == 0);
+  std::filesystem::copy(swarm.path("x"), swarm.path("copy"),
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::permissions(swarm.path("copy"), std::filesystem::perms::owner_all);
+  std::filesystem::permissions(
+      swarm.path("copy/identity"),
+      std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+
+  REQUIRE(swarm.as("x", {"write", "--put.k=x", "--put.only x=v", "--receipt"}).exit_code == 0);
+  const std::uint64_t length = swarm.length("a");
+  const Outcome fork = swarm.as(
+      "copy", {"write", "--put.k=copy", "--put.only copy=v", "--receipt", "--timeout", "3s"});
+  INFO(fork.errors);
+  CHECK(contains(fork.errors, "fork"));
+  CHECK(fork.exit_code == 5);
+  // Nothing of it was applied, and nothing is when it goes on.
+  const Outcome more = swarm.as("copy", {"write", "--put.more=v", "--wait", "1s"});
+  CHECK(contains(more.errors, "fork"));
+  swarm.connect("copy");
+  CHECK(eventually(
+      [&] {
+        const nlohmann::json status = swarm.status("copy");
+        return contains(status.at("destinations").dump() + status.at("problems").dump(), "fork");
+      },
+      10'000));
+  CHECK(swarm.length("a") == length);
+  const Entries model = {{"before", "v"}, {"k", "x"}, {"only x", "v"}};
+  CHECK(swarm.export_all("z") == model);
+  // The first goes on.
+  CHECK(swarm.as("x", {"write", "--put.k=still x", "--receipt"}).exit_code == 0);
+  CHECK(swarm.as("z", {"get", "k"}).output == "still x\n");
+}
