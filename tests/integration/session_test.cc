@@ -5,6 +5,7 @@
 
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
+#include "support/paths.h"
 
 using kvswarm::test::Command;
 using kvswarm::test::Outcome;
@@ -52,7 +53,7 @@ std::string with_directory(std::string script, const std::string& directory) {
 TEST_CASE("the session of the README runs word for word and prints beans and hi") {
   const Swarm swarm;  // its directory
   std::filesystem::create_directory(swarm.path("bin"));
-  std::filesystem::create_symlink(KVSWARM_PROGRAM, swarm.path("bin/kvswarm"));
+  std::filesystem::create_symlink(kvswarm::test::program_path(), swarm.path("bin/kvswarm"));
   for (int round = 0; round < 5; ++round) {
     Command bash = swarm.command({"-c"});
     bash.program = "/bin/bash";

@@ -1,4 +1,5 @@
 #include "support/format_example.h"
+#include "support/paths.h"
 
 #include <fstream>
 #include <optional>
@@ -7,7 +8,7 @@
 namespace kvswarm::test {
 
 Bytes format_example(const std::string& page, const std::string& name) {
-  std::ifstream stream(std::string(KVSWARM_SOURCE_DIR) + "/docs/formats/" + page);
+  std::ifstream stream(test::source_directory() + "/docs/formats/" + page);
   if (!stream) throw std::runtime_error("no such page: " + page);
   std::string digits;
   int found = 0;

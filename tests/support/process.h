@@ -16,13 +16,14 @@
 #include <thread>
 #include <vector>
 
+#include "support/paths.h"
 #include "support/temporary_directory.h"
 
 namespace kvswarm::test {
 
 struct Command {
   std::vector<std::string> arguments;  // without the program itself
-  std::string program = KVSWARM_PROGRAM;
+  std::string program = program_path();
   std::string input;             // standard input, then its end; see keep_input_open
   bool keep_input_open = false;  // standard input does not end until close_input()
   // Added to the environment, which is otherwise only PATH, HOME=/nonexistent, the sanitizers'

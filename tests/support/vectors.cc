@@ -1,4 +1,5 @@
 #include "support/vectors.h"
+#include "support/paths.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -9,7 +10,7 @@ namespace kvswarm::test {
 std::optional<std::filesystem::path> vectors_folder() {
   const char* named = std::getenv("KVSWARM_VECTORS");
   const std::filesystem::path folder =
-      named != nullptr ? named : std::string(KVSWARM_SOURCE_DIR) + "/../shared/vectors";
+      named != nullptr ? named : test::source_directory() + "/../shared/vectors";
   if (!std::filesystem::is_directory(folder)) return std::nullopt;
   return folder;
 }

@@ -10,6 +10,7 @@
 #include "config/document.h"
 #include "config/json.h"
 #include "support/catch.h"
+#include "support/paths.h"
 
 namespace kvswarm::config {
 
@@ -26,7 +27,7 @@ inline const NodeId kX = id_of(0x11);
 inline const NodeId kY = id_of(0x22);
 
 inline std::string text_of(const std::string& path_in_repository) {
-  std::ifstream stream(std::string(KVSWARM_SOURCE_DIR) + "/" + path_in_repository);
+  std::ifstream stream(test::source_directory() + "/" + path_in_repository);
   if (!stream) throw std::runtime_error("no such file: " + path_in_repository);
   std::stringstream text;
   text << stream.rdbuf();

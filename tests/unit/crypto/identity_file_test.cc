@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/catch.h"
+#include "support/paths.h"
 
 namespace fs = std::filesystem;
 using namespace kvswarm;
@@ -62,7 +63,7 @@ std::size_t entries_of(const std::string& directory) {
 
 // The bytes of the one ```hex block in docs/formats/identity.md.
 Bytes documented_example() {
-  std::ifstream file(std::string(KVSWARM_SOURCE_DIR) + "/docs/formats/identity.md");
+  std::ifstream file(test::source_directory() + "/docs/formats/identity.md");
   std::string line, digits;
   while (std::getline(file, line) && line != "```hex") {
   }

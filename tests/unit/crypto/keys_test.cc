@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "support/catch.h"
+#include "support/paths.h"
 #include "support/vectors.h"
 
 using namespace kvswarm;
@@ -23,7 +24,7 @@ bool verdict(BytesView key, BytesView message, BytesView signature) {
 
 // fixtures/ed25519_verdicts.txt: `name value...` lines, and comments.
 std::string frozen_verdict(const std::string& name) {
-  std::ifstream file(std::string(KVSWARM_SOURCE_DIR) + "/fixtures/ed25519_verdicts.txt");
+  std::ifstream file(test::source_directory() + "/fixtures/ed25519_verdicts.txt");
   for (std::string line; std::getline(file, line);) {
     if (line.rfind(name + " ", 0) == 0) return line.substr(name.size() + 1);
   }

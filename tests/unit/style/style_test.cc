@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/catch.h"
+#include "support/paths.h"
 #include "unit/style/rules.h"
 
 namespace kvswarm::style {
@@ -23,7 +24,7 @@ std::string read_file(const fs::path& path) {
 
 // All C++ files of the repository, relative to it, sorted.
 std::vector<fs::path> tree() {
-  const fs::path root = KVSWARM_SOURCE_DIR;
+  const fs::path root = test::source_directory();
   std::vector<fs::path> files;
   for (const char* folder : {"src", "include", "cli", "tests", "bench", "fuzz", "examples"}) {
     if (!fs::is_directory(root / folder)) continue;
@@ -71,7 +72,8 @@ TEST_CASE("every file of the tree keeps the rules") {
   std::size_t violations = 0;
   for (const fs::path& file : files) {
     const std::string path = file.generic_string();
-    for (const Violation& violation : check_file(path, read_file(KVSWARM_SOURCE_DIR / file))) {
+    for (const Violation& violation :
+         check_file(path, read_file(fs::path(test::source_directory()) / file))) {
       std::printf("%s:%zu: %s\n", path.c_str(), violation.line, violation.rule.c_str());
       ++violations;
     }
