@@ -147,12 +147,13 @@ enum class RefusalReason : std::uint8_t {
   malformed = 5,     // does not decode or verify
   old_incarnation = 6,
   other_document = 7,  // same document number, another hash
+  earlier_grant = 8,   // signed under a document before the writer was added again
 };
 const char* to_string(RefusalReason reason);
 // Whether the writer should keep the block queued and try again: after a gap from the cursor that
 // the refusal names, after disk_full later, after other_document when one side's document has been
-// put right. An `unauthorised` under an older document than the block's is worth another try too,
-// once the node has caught up: that needs the refusal's document and is the caller's to see.
+// put right. An `unauthorised` or `earlier_grant` under an older document than the block's is worth
+// another try too, once the node has caught up: that is the caller's to see (judge_refusal).
 bool is_temporary(RefusalReason reason);
 
 struct Refusal {

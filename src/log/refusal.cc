@@ -19,6 +19,7 @@ const char* to_string(RefusalReason reason) {
     case RefusalReason::malformed: return "malformed";
     case RefusalReason::old_incarnation: return "old_incarnation";
     case RefusalReason::other_document: return "other_document";
+    case RefusalReason::earlier_grant: return "earlier_grant";
   }
   return "unknown";
 }
@@ -31,7 +32,8 @@ bool is_temporary(RefusalReason reason) {
     case RefusalReason::unauthorised:
     case RefusalReason::fork:
     case RefusalReason::malformed:
-    case RefusalReason::old_incarnation: return false;
+    case RefusalReason::old_incarnation:
+    case RefusalReason::earlier_grant: return false;
   }
   return false;
 }
@@ -71,7 +73,7 @@ Result<Refusal> decode_refusal(BytesView bytes) {
   refusal.cursor_number = reader.u64();
   refusal.time_ms = reader.u64();
   const bool known = reason >= static_cast<std::uint8_t>(RefusalReason::unauthorised) &&
-                     reason <= static_cast<std::uint8_t>(RefusalReason::other_document);
+                     reason <= static_cast<std::uint8_t>(RefusalReason::earlier_grant);
   if (!known) reader.fail();
   KVSWARM_RETURN_IF_ERROR(reader.finish("refusal"));
   return refusal;

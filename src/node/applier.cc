@@ -186,6 +186,8 @@ Result<rows::StreamCursor> Applier::stream_cursor(const Commit& commit,
 }
 
 Status Applier::apply(Commit& commit, const log::CheckedBlock& block) const {
+  KVSWARM_ASSIGN_OR_RETURN(const rows::StreamCursor before,
+                           stream_cursor(commit, block.header.writer));
   log::CommittedBlock committed;
   committed.writer = block.header.writer;
   committed.incarnation = block.header.incarnation;
@@ -198,7 +200,8 @@ Status Applier::apply(Commit& commit, const log::CheckedBlock& block) const {
     if (outcome != log::Outcome::applied) committed.exceptions.push_back({i, outcome, {}});
   }
   const log::BlockHeader& header = block.header;
-  commit.cursors[header.writer] = {header.incarnation, header.number, block.hash};
+  const std::uint64_t last_op = std::max(before.last_op, block.ops.back().op.number);
+  commit.cursors[header.writer] = {header.incarnation, header.number, block.hash, last_op};
   const rows::BlockRow row{block.encoded_header, block.signature, commit.record_index};
   commit.batch.put(rows::block(header.writer, header.incarnation, header.number),
                    rows::encode(row));

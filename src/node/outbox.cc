@@ -149,6 +149,7 @@ rows::OutboxState Outbox::state_of(const Placing& placing, const NodeId& destina
   if (const auto found = states_.find(destination); found != states_.end()) return found->second;
   rows::OutboxState fresh;
   fresh.incarnation = document_.number();
+  fresh.document = document_.number();
   return fresh;
 }
 

@@ -25,6 +25,8 @@ constexpr char kQueued = 'q';
 constexpr char kPending = 'p';
 constexpr char kPlacement = 'a';
 constexpr char kRefused = 'x';
+constexpr char kGrant = 'g';
+constexpr char kRefusal = 'n';
 
 Writer table(char name) {
   Writer out;
@@ -73,9 +75,14 @@ Bytes pending_table() { return table(kPending).take(); }
 Bytes placement(const Address& address) { return table(kPlacement).fixed(address).take(); }
 Bytes refused(std::uint64_t op_number) { return table(kRefused).u64(op_number).take(); }
 Bytes refused_table() { return table(kRefused).take(); }
+Bytes grant(const NodeId& writer) { return table(kGrant).fixed(writer).take(); }
+Bytes refusal(const NodeId& destination) { return table(kRefusal).fixed(destination).take(); }
+Bytes refusal_table() { return table(kRefusal).take(); }
 
 Bytes encode(const StreamCursor& cursor) {
-  return Writer().u64(cursor.incarnation).u64(cursor.number).fixed(cursor.hash).take();
+  Writer out;
+  out.u64(cursor.incarnation).u64(cursor.number).fixed(cursor.hash).u64(cursor.last_op);
+  return out.take();
 }
 
 Result<StreamCursor> decode_stream_cursor(BytesView bytes) {
@@ -84,6 +91,7 @@ Result<StreamCursor> decode_stream_cursor(BytesView bytes) {
   out.incarnation = in.u64();
   out.number = in.u64();
   out.hash = in.fixed<Hash>();
+  out.last_op = in.u64();
   KVSWARM_RETURN_IF_ERROR(in.finish("stream cursor row"));
   return out;
 }
@@ -141,7 +149,7 @@ Result<SeenHead> decode_seen_head(BytesView bytes) {
 Bytes encode(const OutboxState& state) {
   Writer out;
   out.u64(state.incarnation).u64(state.next_number).fixed(state.last_hash).u64(state.settled);
-  return out.u64(state.retained_from).u64(state.retained_bytes).take();
+  return out.u64(state.retained_from).u64(state.retained_bytes).u64(state.document).take();
 }
 
 Result<OutboxState> decode_outbox_state(BytesView bytes) {
@@ -153,6 +161,7 @@ Result<OutboxState> decode_outbox_state(BytesView bytes) {
   out.settled = in.u64();
   out.retained_from = in.u64();
   out.retained_bytes = in.u64();
+  out.document = in.u64();
   if (out.settled >= out.next_number || out.retained_from > out.settled + 1) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("outbox row"));
   return out;

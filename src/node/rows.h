@@ -45,12 +45,16 @@ Bytes pending_table();
 Bytes placement(const Address& address);  // Placement
 Bytes refused(std::uint64_t op_number);   // RefusedRow
 Bytes refused_table();
+Bytes grant(const NodeId& writer);         // u64; absent: 1
+Bytes refusal(const NodeId& destination);  // SignedRefusal, the newest
+Bytes refusal_table();
 
 // Up to which block of a writer's stream this node has applied.
 struct StreamCursor {
   std::uint64_t incarnation = 0;
   std::uint64_t number = 0;
   Hash hash;
+  std::uint64_t last_op = 0;  // the greatest op number in any block of the writer in this log
 };
 Bytes encode(const StreamCursor& cursor);
 Result<StreamCursor> decode_stream_cursor(BytesView bytes);
@@ -90,7 +94,8 @@ struct OutboxState {
   Hash last_hash;
   std::uint64_t settled = 0;
   std::uint64_t retained_from = 1;   // the oldest block that is still stored
-  std::uint64_t retained_bytes = 0;  // of settled blocks
+  std::uint64_t retained_bytes = 0;  // of settled blocks, of earlier incarnations too
+  std::uint64_t document = 0;        // number of the one in force when the incarnation began
 };
 Bytes encode(const OutboxState& state);
 Result<OutboxState> decode_outbox_state(BytesView bytes);

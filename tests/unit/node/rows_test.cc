@@ -51,10 +51,13 @@ TEST_CASE("no two rows have one key") {
   const NodeId id = node_of(0);
   std::set<Bytes> keys;
   std::size_t made = 0;
-  for (const Bytes& key : {format(), swarm(), node(), document_number(), head(), next_op(),
-                           document(0), record(0), merkle_node({0, 0}), cursor(id), block(id, 0, 0),
-                           leaf(Address{}), seen_head(id), outbox(id), outgoing(id, 0, 0),
-                           queued(id, 0), pending(0), placement(Address{}), refused(0)}) {
+  for (const Bytes& key : {format(),          swarm(),         node(),
+                           document_number(), head(),          next_op(),
+                           document(0),       record(0),       merkle_node({0, 0}),
+                           cursor(id),        block(id, 0, 0), leaf(Address{}),
+                           seen_head(id),     outbox(id),      outgoing(id, 0, 0),
+                           queued(id, 0),     pending(0),      placement(Address{}),
+                           refused(0),        grant(id),       refusal(id)}) {
     keys.insert(key);
     ++made;
   }
@@ -83,6 +86,7 @@ TEST_CASE("a stream cursor comes back, and only whole") {
   CHECK(decoded->incarnation == 1);
   CHECK(decoded->number == 3);
   CHECK(decoded->hash.view() == test::format_example("block.md", "block hash"));
+  CHECK(decoded->last_op == 9);
   CHECK(encode(*decoded) == example);
   CHECK(accepted_lengths(example, decode_stream_cursor) == 0);
   CHECK(ambiguous(example, decode_stream_cursor) == 0);
@@ -96,6 +100,7 @@ TEST_CASE("an outbox state comes back, and never says more is settled than was m
   CHECK(decoded->settled == 2);
   CHECK(decoded->retained_from == 1);
   CHECK(decoded->retained_bytes == 512);
+  CHECK(decoded->document == 1);
   CHECK(encode(*decoded) == example);
   CHECK(accepted_lengths(example, decode_outbox_state) == 0);
   CHECK(ambiguous(example, decode_outbox_state) == 0);
