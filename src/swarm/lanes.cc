@@ -14,29 +14,42 @@ std::size_t index_of(Lane lane) {
   return index;
 }
 
+bool is_bulk(Lane lane) { return lane == Lane::blocks || lane == Lane::movement; }
+
 Status fault(const char* what) { return {StatusCode::corruption, what}; }
 
 }  // namespace
 
+std::uint64_t paid_until_ms(std::uint64_t since_ms, std::size_t bytes, std::uint64_t now_ms) {
+  return std::min(now_ms, since_ms + bytes * 1000 / limits::kLeastBytesPerSecond);
+}
+
 std::size_t window_bytes(Lane lane, bool listed) {
-  if (!listed) return kInitialCreditBytes;
-  const bool bulk = lane == Lane::blocks || lane == Lane::movement;
-  return bulk ? std::size_t{1024} * 1024 : std::size_t{256} * 1024;
+  if (!listed) return limits::kUnlistedWindowBytes;
+  return is_bulk(lane) ? limits::kBlocksWindowBytes : limits::kWindowBytes;
 }
 
 SendLanes::SendLanes() = default;
 
 void SendLanes::push(Message message) {
-  queued_bytes_ += message.payload.size() + kQueuedMessageBytes;
+  const std::size_t bytes = message.payload.size() + kQueuedMessageBytes;
+  queued_bytes_ += bytes;
+  if (!is_bulk(message.lane)) unread_bytes_ += bytes;
   lanes_[index_of(message.lane)].queue.push_back(std::move(message));
 }
 
 void SendLanes::drop_all_but_control() {
   for (std::size_t i = 1; i < kLanes; ++i) {
-    for (const Message& message : lanes_[i].queue) {
-      queued_bytes_ -= message.payload.size() + kQueuedMessageBytes;
+    SendLane& lane = lanes_[i];
+    for (const Message& message : lane.queue) {
+      const std::size_t bytes = message.payload.size() + kQueuedMessageBytes;
+      queued_bytes_ -= bytes;
+      if (!is_bulk(message.lane)) unread_bytes_ -= bytes;
     }
-    lanes_[i].queue.clear();
+    if (!is_bulk(static_cast<Lane>(i))) unread_bytes_ += lane.sent_bytes;
+    lane.queue.clear();
+    lane.sent_bytes = 0;
+    lane.begun = false;
   }
 }
 
@@ -104,7 +117,9 @@ Bytes SendLanes::cut(SendLane& lane, Lane number) {
   lane.credit_bytes -= part;
   lane.sent_bytes += part;
   lane.begun = true;
+  if (!is_bulk(number)) unread_bytes_ -= part;
   if (record.last) {
+    if (!is_bulk(number)) unread_bytes_ -= kQueuedMessageBytes;
     queued_bytes_ -= message.payload.size() + kQueuedMessageBytes;
     lane.queue.pop_front();
     lane.sent_bytes = 0;
@@ -114,7 +129,7 @@ Bytes SendLanes::cut(SendLane& lane, Lane number) {
 }
 
 ReceiveLanes::~ReceiveLanes() {
-  for (ReceiveLane& lane : lanes_) unreserve(lane);
+  for (const ReceiveLane& lane : lanes_) give_back(lane.reserved_bytes + lane.kept_bytes);
 }
 
 std::size_t ReceiveLanes::window(std::size_t lane) const {
@@ -138,8 +153,16 @@ bool ReceiveLanes::wants_budget(std::size_t i) const {
   return listed_.has_value() || lane.total_bytes <= limits::kUnlistedMessageBytes;
 }
 
+// Whether the peer may hold that much more of the node's budget.
+bool ReceiveLanes::has_share_for(std::size_t wanting) const {
+  if (static_cast<Lane>(wanting) == Lane::control) return true;
+  std::size_t held = 0;
+  for (std::size_t i = 1; i < kLanes; ++i) held += lanes_[i].reserved_bytes + lanes_[i].kept_bytes;
+  return held + lanes_[wanting].total_bytes <= limits::kPeerReassemblyBytes;
+}
+
 void ReceiveLanes::try_reserve(std::size_t i) {
-  if (!wants_budget(i)) return;
+  if (!wants_budget(i) || !has_share_for(i)) return;
   ReceiveLane& lane = lanes_[i];
   if (budget_ != nullptr) {
     // Peers that nobody listed share half of it, so that they cannot shut out the others.
@@ -152,12 +175,10 @@ void ReceiveLanes::try_reserve(std::size_t i) {
   lane.partial->payload.reserve(lane.total_bytes);
 }
 
-void ReceiveLanes::unreserve(ReceiveLane& lane) {
-  if (budget_ != nullptr) {
-    KVSWARM_ASSERT(budget_->used_bytes >= lane.reserved_bytes);
-    budget_->used_bytes -= lane.reserved_bytes;
-  }
-  lane.reserved_bytes = 0;
+void ReceiveLanes::give_back(std::size_t bytes) {
+  if (budget_ == nullptr) return;
+  KVSWARM_ASSERT(budget_->used_bytes >= bytes);
+  budget_->used_bytes -= bytes;
 }
 
 bool ReceiveLanes::waits_for_budget() const {
@@ -167,7 +188,7 @@ bool ReceiveLanes::waits_for_budget() const {
   return false;
 }
 
-Status ReceiveLanes::begin(ReceiveLane& lane, const DataRecord& record) {
+Status ReceiveLanes::begin(ReceiveLane& lane, const DataRecord& record, std::uint64_t now_ms) {
   if (lane.partial) return fault("the peer began a message inside another one");
   const bool may_be_listed = listed_.value_or(true);
   const std::size_t most = may_be_listed ? limits::kMessageBytes : limits::kUnlistedMessageBytes;
@@ -179,13 +200,14 @@ Status ReceiveLanes::begin(ReceiveLane& lane, const DataRecord& record) {
   message.flags = record.flags;
   lane.partial.emplace(std::move(message));
   lane.total_bytes = static_cast<std::size_t>(record.total_bytes);
+  lane.progress_ms = now_ms;
   return {};
 }
 
 Result<std::optional<Message>> ReceiveLanes::take(const DataRecord& record, std::uint64_t now_ms) {
   ReceiveLane& lane = lanes_[index_of(record.lane)];
   if (record.first) {
-    KVSWARM_RETURN_IF_ERROR(begin(lane, record));
+    KVSWARM_RETURN_IF_ERROR(begin(lane, record, now_ms));
   } else if (!lane.partial) {
     return fault("the peer went on with a message that it has not begun");
   }
@@ -198,13 +220,18 @@ Result<std::optional<Message>> ReceiveLanes::take(const DataRecord& record, std:
   }
   lane.allowance_bytes -= record.piece.size();
   lane.partial->payload.append(record.piece);
-  lane.progress_ms = now_ms;
+  lane.progress_ms = paid_until_ms(lane.progress_ms, record.piece.size(), now_ms);
   if (!record.last) return std::optional<Message>();
 
   std::optional<Message> message = std::move(lane.partial);
   lane.partial.reset();
-  unreserve(lane);
-  if (record.lane != Lane::control) lane.delivered_bytes += lane.total_bytes;
+  if (record.lane == Lane::control) {
+    give_back(lane.reserved_bytes);
+  } else {
+    lane.kept_bytes += lane.reserved_bytes;
+    lane.delivered_bytes += lane.total_bytes;
+  }
+  lane.reserved_bytes = 0;
   return message;
 }
 
@@ -213,6 +240,9 @@ void ReceiveLanes::release(Lane number, std::size_t payload_bytes) {
   ReceiveLane& lane = lanes_[index_of(number)];
   KVSWARM_ASSERT(payload_bytes <= lane.delivered_bytes);
   lane.delivered_bytes -= payload_bytes;
+  if (lane.kept_bytes <= lane.delivered_bytes) return;
+  give_back(lane.kept_bytes - lane.delivered_bytes);
+  lane.kept_bytes = lane.delivered_bytes;
 }
 
 std::array<std::uint64_t, kLanes> ReceiveLanes::take_grants(std::uint64_t now_ms) {
@@ -227,8 +257,8 @@ std::array<std::uint64_t, kLanes> ReceiveLanes::take_grants(std::uint64_t now_ms
     const bool stuck = lane.allowance_bytes < lane.missing_bytes();
     if (room - used < window(i) / 4 && !stuck) continue;
     grants[i] = room - used;
+    if (lane.allowance_bytes == 0) lane.progress_ms = now_ms;  // it waited for us
     lane.allowance_bytes += grants[i];
-    lane.progress_ms = now_ms;
   }
   return grants;
 }

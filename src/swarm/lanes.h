@@ -4,9 +4,11 @@
 // Credit is counted in payload bytes per lane and direction. The receiver's sum for a lane,
 //   allowance (granted, not yet arrived) + held (arrived, not yet released)
 // stays within the lane's window, plus the whole size of a message that is larger than the window
-// once the node's reassembly budget has room for it. So memory per peer is bounded by its windows
-// and one large message per lane, and over all peers the large ones by the budget. A message gets
-// its whole share at once or waits: two half-finished ones never wait for each other.
+// once the node's reassembly budget has room for it. The share of the budget is given back when the
+// owner releases the message, so memory per peer is bounded by its windows and
+// limits::kPeerReassemblyBytes, and what is large over all peers by the budget. A message gets its
+// whole share at once or waits: two half-finished ones never wait for each other. The control lane
+// is exempt from the bound per peer, as what waits in other lanes may wait for an announcement.
 // Thread: the session's.
 #pragma once
 
@@ -15,15 +17,19 @@
 #include <limits>
 #include <optional>
 
+#include "base/limits.h"
 #include "swarm/records.h"
 #include "swarm/session.h"
 
 namespace kvswarm::swarm {
 
-inline constexpr std::size_t kInitialCreditBytes = 64 * 1024;  // per lane: part of the protocol
 inline constexpr std::uint64_t kMostCreditBytes = std::uint64_t{1} << 32;
 inline constexpr unsigned kMostPassedOver = 32;  // records, before a lower lane gets its turn
 inline constexpr std::size_t kQueuedMessageBytes = 64;  // what a queued message costs besides
+
+// Where a wait stands that began at `since_ms`, after `bytes` of a message moved: each thousand of
+// them buys a second, so that who goes on byte by byte is not for ever on time.
+std::uint64_t paid_until_ms(std::uint64_t since_ms, std::size_t bytes, std::uint64_t now_ms);
 
 // The window of a lane, in payload bytes, for a peer that the document lists or does not list.
 std::size_t window_bytes(Lane lane, bool listed);
@@ -34,6 +40,9 @@ class SendLanes {
 
   void push(Message message);
   std::size_t queued_bytes() const { return queued_bytes_; }  // payloads and their overhead
+  // What the peer has not taken yet of the lanes that it should read at once: all but blocks and
+  // movement, which wait for its disk.
+  std::size_t unread_bytes() const { return unread_bytes_; }
   void drop_all_but_control();
 
   // `corruption` when no honest peer would grant so much.
@@ -49,7 +58,7 @@ class SendLanes {
     std::deque<Message> queue;
     std::size_t sent_bytes = 0;  // of the front message
     bool begun = false;          // its first piece is out
-    std::uint64_t credit_bytes = kInitialCreditBytes;
+    std::uint64_t credit_bytes = limits::kInitialCreditBytes;
     unsigned passed_over = 0;
   };
 
@@ -58,6 +67,7 @@ class SendLanes {
 
   std::array<SendLane, kLanes> lanes_;
   std::size_t queued_bytes_ = 0;
+  std::size_t unread_bytes_ = 0;
 };
 
 class ReceiveLanes {
@@ -91,8 +101,9 @@ class ReceiveLanes {
     std::optional<Message> partial;
     std::size_t total_bytes = 0;     // of the partial message
     std::size_t reserved_bytes = 0;  // of the budget: all of the partial message, or nothing
+    std::size_t kept_bytes = 0;      // of the budget: for delivered messages
     std::size_t delivered_bytes = 0;
-    std::uint64_t allowance_bytes = kInitialCreditBytes;
+    std::uint64_t allowance_bytes = limits::kInitialCreditBytes;
     std::uint64_t progress_ms = 0;
 
     std::size_t held_bytes() const {
@@ -106,8 +117,9 @@ class ReceiveLanes {
   std::size_t window(std::size_t lane) const;
   bool wants_budget(std::size_t lane) const;
   void try_reserve(std::size_t lane);
-  void unreserve(ReceiveLane& lane);
-  Status begin(ReceiveLane& lane, const DataRecord& record);
+  bool has_share_for(std::size_t lane) const;
+  void give_back(std::size_t bytes);
+  Status begin(ReceiveLane& lane, const DataRecord& record, std::uint64_t now_ms);
 
   ReassemblyBudget* budget_;
   std::optional<bool> listed_;

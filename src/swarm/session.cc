@@ -51,7 +51,8 @@ struct Session::Impl {
   Status handle(const Record& record, std::uint64_t now_ms);
   Status handle_data(const DataRecord& record, std::uint64_t now_ms);
   void collect_grants(std::uint64_t now_ms);
-  std::optional<Bytes> next_plaintext();
+  std::optional<Bytes> next_plaintext(std::uint64_t now_ms);
+  void note_unread(std::uint64_t now_ms);
   Status write_records(std::size_t most_bytes, std::uint64_t now_ms, Bytes* out);
   bool wants_to_write() const;
   Status overdue(std::uint64_t now_ms) const;
@@ -86,6 +87,7 @@ struct Session::Impl {
   std::uint64_t sent_ms;
   std::uint64_t received_ms;
   std::uint64_t budget_asked_ms = 0;
+  std::optional<std::uint64_t> unread_since_ms;  // the peer's time to read; see paid_until_ms
 };
 
 void Session::Impl::end(const Status& why) {
@@ -174,8 +176,17 @@ void Session::Impl::collect_grants(std::uint64_t now_ms) {
   for (std::size_t i = 0; i < kLanes; ++i) grants[i] += more[i];
 }
 
+// The time of a peer to read begins when something waits for it, and ends when nothing does.
+void Session::Impl::note_unread(std::uint64_t now_ms) {
+  if (send_lanes.unread_bytes() == 0) {
+    unread_since_ms.reset();
+  } else if (!unread_since_ms) {
+    unread_since_ms = now_ms;
+  }
+}
+
 // Credit and pong first: they are tiny and the peer waits for them.
-std::optional<Bytes> Session::Impl::next_plaintext() {
+std::optional<Bytes> Session::Impl::next_plaintext(std::uint64_t now_ms) {
   for (std::size_t i = 0; i < kLanes; ++i) {
     if (grants[i] > 0) {
       return encode(CreditRecord{static_cast<Lane>(i), std::exchange(grants[i], 0)});
@@ -183,8 +194,13 @@ std::optional<Bytes> Session::Impl::next_plaintext() {
   }
   if (std::exchange(pong_due, false)) return encode(PongRecord{});
   if (std::exchange(ping_due, false)) return encode(PingRecord{});
-  if (send_lanes.ready()) return send_lanes.next_record();
-  return std::nullopt;
+  if (!send_lanes.ready()) return std::nullopt;
+  const std::size_t unread = send_lanes.unread_bytes();
+  Bytes record = send_lanes.next_record();
+  if (unread_since_ms) {
+    unread_since_ms = paid_until_ms(*unread_since_ms, unread - send_lanes.unread_bytes(), now_ms);
+  }
+  return record;
 }
 
 bool Session::Impl::wants_to_write() const {
@@ -197,8 +213,9 @@ bool Session::Impl::wants_to_write() const {
 }
 
 Status Session::Impl::write_records(std::size_t most_bytes, std::uint64_t now_ms, Bytes* out) {
+  note_unread(now_ms);
   while (out->size() < most_bytes) {
-    const std::optional<Bytes> plaintext = next_plaintext();
+    const std::optional<Bytes> plaintext = next_plaintext(now_ms);
     if (plaintext) {
       KVSWARM_RETURN_IF_ERROR(sender->seal(*plaintext, now_ms, out));
     } else if (closing) {
@@ -210,6 +227,7 @@ Status Session::Impl::write_records(std::size_t most_bytes, std::uint64_t now_ms
       break;
     }
   }
+  note_unread(now_ms);
   return {};
 }
 
@@ -228,6 +246,9 @@ Status Session::Impl::overdue(std::uint64_t now_ms) const {
     return {StatusCode::timed_out,
             "the peer left a message unfinished for " + seconds(most.dead_peer_ms)};
   }
+  if (unread_since_ms && now_ms - *unread_since_ms >= most.unread_ms) {
+    return {StatusCode::timed_out, "the peer asks and did not read for " + seconds(most.unread_ms)};
+  }
   return {};
 }
 
@@ -241,6 +262,7 @@ std::uint64_t Session::Impl::next_tick_ms() const {
   if (const auto progress_ms = receive_lanes->oldest_progress_ms()) {
     next = std::min(next, *progress_ms + most.dead_peer_ms);
   }
+  if (unread_since_ms) next = std::min(next, *unread_since_ms + most.unread_ms);
   return next;
 }
 
@@ -271,9 +293,10 @@ bool Session::send(Message message) {
       impl_->listed.value_or(false) ? limits::kListedQueueBytes : limits::kUnlistedQueueBytes;
   const std::size_t queued = impl_->send_lanes.queued_bytes();
   const std::size_t size = message.payload.size() + kQueuedMessageBytes;
-  // One answer of any size goes when next to nothing waits: else an unlisted reader could never get
-  // a value larger than its queue.
-  const bool answer_alone = message.lane == Lane::gets && queued <= kNearlyEmptyBytes;
+  // One answer of any size goes beyond the limit: else an unlisted reader could never get a value
+  // larger than its queue, and a listed one would lose its connection to what it asked for.
+  const std::size_t answers = impl_->listed.value_or(false) ? most : kNearlyEmptyBytes;
+  const bool answer_alone = message.lane == Lane::gets && queued <= answers;
   const bool fits = answer_alone || (queued <= most && size <= most - queued);
   if (!fits && message.lane != Lane::control) return false;
   impl_->send_lanes.push(std::move(message));
@@ -309,6 +332,7 @@ std::uint64_t Session::next_tick_ms() const { return impl_->next_tick_ms(); }
 void Session::tick(Time now) {
   if (impl_->closed) return;
   impl_->seen_ms = now.monotonic_ms;
+  impl_->note_unread(now.monotonic_ms);
   const Status late = impl_->overdue(now.monotonic_ms);
   if (!late.ok()) return impl_->fail(late);
   if (!impl_->keyed) return;

@@ -57,6 +57,7 @@ struct SessionLimits {
   std::uint64_t handshake_ms = limits::kHandshakeMs;
   std::uint64_t keep_alive_ms = limits::kKeepAliveMs;
   std::uint64_t dead_peer_ms = limits::kDeadPeerMs;
+  std::uint64_t unread_ms = limits::kUnreadMs;
   std::uint64_t rekey_messages = limits::kRekeyMessages;  // records
   std::uint64_t rekey_bytes = limits::kRekeyBytes;
   std::uint64_t rekey_ms = limits::kRekeyMs;
@@ -120,8 +121,9 @@ class Session {
 
   std::vector<SessionEvent> take_events();
 
-  // When tick() wants to be called next (monotonic), for handshake deadline, keep-alive, rekey and
-  // the death of a silent peer.
+  // When tick() wants to be called next (monotonic), for handshake deadline, keep-alive, and the
+  // end of a peer that is silent, leaves a message unfinished, or does not read what it is sent
+  // (other than blocks and movement, which may wait for its disk).
   std::uint64_t next_tick_ms() const;
   void tick(Time now);
 

@@ -1,5 +1,8 @@
 // A peer with a valid identity that breaks the rules of the record layer ends its own session and
 // nothing else.
+#include <algorithm>
+
+#include "base/limits.h"
 #include "support/catch.h"
 #include "swarm/lanes.h"
 #include "unit/swarm/session_pair.h"
@@ -120,6 +123,69 @@ TEST_CASE("a message that its sender leaves unfinished ends the session in time"
   peer.victim().collect();
   REQUIRE(peer.victim().closed.has_value());
   CHECK(peer.victim().closed->code() == StatusCode::timed_out);
+}
+
+TEST_CASE("a message that comes byte by byte ends the session, one that comes slowly arrives") {
+  HostilePeer peer;
+  peer.victim().session.set_listed(true);
+  std::size_t step = 0;
+  SECTION("100 bytes each second") { step = 100; }
+  SECTION("2000 bytes each second") { step = 2000; }
+  peer.write(first_piece(Lane::gets, 100'000, "p"));
+  std::size_t left = 100'000 - 1;
+  for (int second = 0; second < 100 && left > 0 && !peer.victim().closed; ++second) {
+    peer.live_a_second();
+    const std::size_t part = std::min(step, left);
+    left -= part;
+    peer.write(next_piece(Lane::gets, Bytes(part, 'p'), left == 0));
+  }
+  CHECK(peer.victim().closed.has_value() == (step == 100));
+  CHECK((peer.victim().received.size() == 1) == (step == 2000));
+}
+
+TEST_CASE("a peer that asks and does not read is given up after 30 seconds, a slow one is not") {
+  HostilePeer peer;
+  peer.victim().session.set_listed(true);
+  Lane lane = Lane::gets;
+  std::uint64_t credit = 0;
+  bool ends = true;
+  SECTION("it gives no credit for answers") {}
+  SECTION("nor for receipts") { lane = Lane::receipts; }
+  SECTION("it reads 100 bytes each second") { credit = 100; }
+  SECTION("it reads 2000 bytes each second") {
+    credit = 2000;
+    ends = false;
+  }
+  SECTION("blocks wait for its disk as long as that takes") {
+    lane = Lane::blocks;
+    ends = false;
+  }
+  REQUIRE(peer.victim().session.send(message(lane, 1, Bytes(1'000'000, 'a'))));
+  for (int second = 0; second < 30; ++second) {
+    CHECK_FALSE(peer.victim().closed.has_value());
+    peer.live_a_second();
+    if (credit > 0) peer.write(encode(CreditRecord{lane, credit}));
+  }
+  for (int second = 0; second < 20; ++second) {
+    peer.live_a_second();
+    if (credit > 0) peer.write(encode(CreditRecord{lane, credit}));
+  }
+  REQUIRE(peer.victim().closed.has_value() == ends);
+  if (ends) CHECK_THAT(peer.victim().closed->message(), Contains("did not read"));
+}
+
+TEST_CASE("one peer gets no more than its share of the budget, whatever it interleaves") {
+  ReassemblyBudget budget{0, limits::kReassemblyBytes};
+  HostilePeer peer(&budget);
+  peer.victim().session.set_listed(true);
+  for (const Lane lane : {Lane::gets, Lane::receipts, Lane::blocks, Lane::movement}) {
+    peer.write(first_piece(lane, limits::kMessageBytes, kPiece));
+  }
+  CHECK(budget.used_bytes == limits::kMessageBytes);
+  CHECK(budget.used_bytes <= limits::kPeerReassemblyBytes);
+  // An announcement never waits for what waits for it.
+  peer.write(first_piece(Lane::control, limits::kMessageBytes, kPiece));
+  CHECK(budget.used_bytes == 2 * limits::kMessageBytes);
 }
 
 TEST_CASE("pieces that do not fit together end the session") {

@@ -164,14 +164,14 @@ class HostilePeer {
   void write(const DataRecord& record) { write(encode(record)); }
 
   void write_raw(BytesView bytes) {
-    victim_->session.receive(bytes, kStart);
+    victim_->session.receive(bytes, now);
     victim_->collect();
   }
 
   // The plaintexts of all that the victim has to say.
   std::vector<Bytes> read() {
     std::vector<Bytes> out;
-    const Bytes bytes = victim_->session.take_output(1 << 24, kStart);
+    const Bytes bytes = victim_->session.take_output(1 << 24, now);
     BytesView rest = bytes;
     for (;;) {
       auto plaintext = receiver_->next(&rest);
@@ -192,7 +192,18 @@ class HostilePeer {
     return sum;
   }
 
+  // A second passes; the peer shows that it lives, and takes what it is sent.
+  void live_a_second() {
+    now.monotonic_ms += 1000;
+    write(encode(PingRecord{}));
+    (void)read();
+    victim_->session.tick(now);
+    victim_->collect();
+  }
+
   End& victim() { return *victim_; }
+
+  Time now = kStart;
 
  private:
   SeededRandom random_;

@@ -104,6 +104,8 @@ void play(std::uint64_t seed) {
     back.release_some(*pair.initiator, pair.random, true);
     pair.pass(50);
   }
+  there.release_some(*pair.responder, pair.random, true);
+  back.release_some(*pair.initiator, pair.random, true);
   REQUIRE(pair.both_established());
   REQUIRE(there.arrived());
   REQUIRE(back.arrived());
