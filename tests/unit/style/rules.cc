@@ -157,7 +157,8 @@ struct Door {
 const std::vector<Door>& doors() {
   static const std::vector<Door> kDoors = {
       {"libsodium", {"sodium"}, {"src/crypto/", "tests/unit/crypto/"}},
-      {"LevelDB", {"leveldb/"}, {"src/store/", "tests/unit/store/"}},
+      // Benchmarks also compare with LevelDB itself.
+      {"LevelDB", {"leveldb/"}, {"src/store/", "tests/unit/store/", "bench/against_"}},
       {"libuv", {"uv.h", "uv/"}, {"src/net/uv_", "tests/unit/net/"}},
       {"nlohmann/json",
        {"nlohmann/"},

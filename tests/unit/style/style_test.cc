@@ -110,6 +110,8 @@ TEST_CASE("only the facade and what is above it see the public headers, but for 
 TEST_CASE("each library has one door") {
   CHECK(is_clean("src/crypto/a.cc", "#include <sodium.h>\n"));
   CHECK(is_clean("src/store/a.cc", "#include <leveldb/db.h>\n"));
+  CHECK(is_clean("bench/against_a.cc", "#include <leveldb/db.h>\n"));
+  CHECK(breaks("bench/a.cc", "#include <leveldb/db.h>\n", 1, "door"));
   CHECK(is_clean("src/net/uv_loop.cc", "#include <uv.h>\n"));
   CHECK(is_clean("src/config/a.cc", "#include <nlohmann/json.hpp>\n"));
   CHECK(is_clean("tests/support/a.cc", "#include <nlohmann/json.hpp>\n"));
