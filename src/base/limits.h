@@ -74,6 +74,16 @@ inline constexpr std::uint64_t kRetentionBytes = 256ULL * 1024 * 1024;  // per d
 inline constexpr std::uint64_t kFreeDiskBytes = 512ULL * 1024 * 1024;
 inline constexpr std::uint64_t kFreeDiskPercent = 5;
 
+// Saved proofs and evidence (promises F1, C3, A4)
+inline constexpr std::size_t kSavedBytes = 60 * 1024 * 1024;  // one file; below a control frame
+inline constexpr std::size_t kSavedEntries = 65536;           // records in one receipt file
+inline constexpr std::size_t kEvidenceBytes = 32 * 1024;      // one piece of evidence
+inline constexpr std::size_t kEvidenceTextBytes = 15 * 1024;  // a document's text in one
+inline constexpr std::size_t kEvidence = 1000;                // pieces kept by one node
+inline constexpr std::size_t kEvidencePerNode = 32;           // of these about one node
+inline constexpr std::size_t kEvidenceSent = 32;              // pieces in one message
+inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
+
 // Reads
 inline constexpr std::size_t kScanPageBytes = 512 * 1024;
 inline constexpr std::size_t kScanPageEntries = 1024;

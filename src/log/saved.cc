@@ -1,0 +1,193 @@
+// Saved proofs: their bytes. What they mean is checked in saved_check.cc.
+#include "log/saved.h"
+
+#include "base/limits.h"
+#include "log/encoding.h"
+
+namespace kvswarm::log {
+namespace {
+
+constexpr BytesView kMagic = "kvswarm";
+constexpr std::uint8_t kReceipt = 1;
+constexpr std::uint8_t kEvidence = 2;
+constexpr std::size_t kSignedRefusalBytes = kRefusalBytes + 3 + Signature::kSize;
+constexpr std::size_t kReceiptBytes =
+    limits::kRecordBytes + kSignedHeadBytes + Hash::kSize * limits::kMerkleProofHashes + 64;
+// What the shortest encodings of their kind take.
+constexpr std::size_t kLeastOpEntryBytes = 2 + 1 + kLeastOpBytes;
+constexpr std::size_t kLeastBlockBytes = kBlockHeaderBytes + Signature::kSize;
+constexpr std::size_t kLeastEntryBytes = kSignedHeadBytes + kLeastBlockBytes;
+
+Status newer() {
+  return {StatusCode::newer_version, "the file is of a kind that a newer program saved"};
+}
+
+void write_header(const SavedHeader& header, codec::Writer& out) {
+  out.prefixed(header.header).fixed(header.signature);
+}
+
+SavedHeader read_header(codec::Reader& in) {
+  SavedHeader out;
+  out.header = Bytes(in.prefixed(kBlockHeaderBytes));
+  out.signature = in.fixed<Signature>();
+  return out;
+}
+
+void write_body(const SavedReceipt& receipt, codec::Writer& out) {
+  out.varint(receipt.entries.size());
+  for (const SavedEntry& entry : receipt.entries) {
+    out.prefixed(encode(entry.receipt)).varint(entry.blocks.size());
+    for (const SavedBlock& block : entry.blocks) {
+      write_header(block.signed_header, out);
+      out.varint(block.ops.size());
+      for (const SavedOp& op : block.ops) {
+        Bytes path;
+        encode_proof(op.path, path);
+        out.varint(op.index).raw(path).prefixed(op.op);
+      }
+    }
+  }
+}
+
+SavedBlock read_block(codec::Reader& in) {
+  SavedBlock block;
+  block.signed_header = read_header(in);
+  const std::size_t ops = in.count(limits::kBlockOps, kLeastOpEntryBytes);
+  if (ops == 0) in.fail();
+  for (std::size_t i = 0; i < ops && in.ok(); ++i) {
+    SavedOp op;
+    const std::uint64_t index = in.varint();
+    if (index >= limits::kBlockOps || (i > 0 && index <= block.ops.back().index)) in.fail();
+    op.index = static_cast<std::uint32_t>(index);
+    op.path = decode_proof(in);
+    op.op = Bytes(in.prefixed(kMostOpBytes));
+    block.ops.push_back(std::move(op));
+  }
+  return block;
+}
+
+Result<SavedReceipt> read_receipt(codec::Reader& in) {
+  SavedReceipt out;
+  const std::size_t entries = in.count(limits::kSavedEntries, kLeastEntryBytes);
+  if (entries == 0) in.fail();
+  for (std::size_t i = 0; i < entries && in.ok(); ++i) {
+    const BytesView encoded = in.prefixed(kReceiptBytes);
+    SavedEntry entry;
+    const std::size_t blocks = in.count(limits::kRecordBlocks, kLeastBlockBytes);
+    if (blocks == 0) in.fail();
+    for (std::size_t j = 0; j < blocks && in.ok(); ++j) entry.blocks.push_back(read_block(in));
+    if (!in.ok()) break;
+    KVSWARM_ASSIGN_OR_RETURN(entry.receipt, decode_receipt(encoded));
+    out.entries.push_back(std::move(entry));
+  }
+  return out;
+}
+
+struct EvidenceWriter {
+  codec::Writer& out;
+  void operator()(const TwoHeads& heads) const {
+    out.prefixed(encode(heads.first)).prefixed(encode(heads.second));
+  }
+  void operator()(const TwoBlocks& blocks) const {
+    write_header(blocks.first, out);
+    write_header(blocks.second, out);
+  }
+  void operator()(const ReceiptAgainstBlock& pair) const {
+    write_header(pair.block, out);
+    out.prefixed(encode(pair.receipt));
+  }
+  void operator()(const RefusalAgainstDocument& refusal) const {
+    out.prefixed(encode(refusal.refusal));
+  }
+  void operator()(const TwoDocuments& documents) const {
+    for (const TwoDocuments::Text* text : {&documents.first, &documents.second}) {
+      write_document(text->document, out);
+      out.prefixed(text->json);
+    }
+  }
+};
+
+Result<Evidence> read_heads(codec::Reader& in) {
+  const BytesView first = in.prefixed(kSignedHeadBytes);
+  const BytesView second = in.prefixed(kSignedHeadBytes);
+  if (first >= second) in.fail();
+  TwoHeads heads;
+  if (!in.ok()) return Evidence(heads);
+  KVSWARM_ASSIGN_OR_RETURN(heads.first, decode_signed_head(first));
+  KVSWARM_ASSIGN_OR_RETURN(heads.second, decode_signed_head(second));
+  return Evidence(std::move(heads));
+}
+
+Result<Evidence> read_evidence(codec::Reader& in) {
+  switch (in.u8()) {
+    case 1: return read_heads(in);
+    case 2: {
+      TwoBlocks blocks{read_header(in), read_header(in)};
+      if (blocks.first.header >= blocks.second.header) in.fail();
+      return Evidence(std::move(blocks));
+    }
+    case 3: {
+      ReceiptAgainstBlock pair;
+      pair.block = read_header(in);
+      const BytesView receipt = in.prefixed(kReceiptBytes);
+      if (!in.ok()) return Evidence(pair);
+      KVSWARM_ASSIGN_OR_RETURN(pair.receipt, decode_receipt(receipt));
+      return Evidence(std::move(pair));
+    }
+    case 4: {
+      const BytesView refusal = in.prefixed(kSignedRefusalBytes);
+      RefusalAgainstDocument out;
+      if (!in.ok()) return Evidence(out);
+      KVSWARM_ASSIGN_OR_RETURN(out.refusal, decode_signed_refusal(refusal));
+      return Evidence(std::move(out));
+    }
+    case 5: {
+      TwoDocuments out;
+      for (TwoDocuments::Text* text : {&out.first, &out.second}) {
+        text->document = read_document(in);
+        text->json = Bytes(in.prefixed(limits::kEvidenceTextBytes));
+      }
+      if (out.first.document.hash >= out.second.document.hash) in.fail();
+      return Evidence(std::move(out));
+    }
+    case 0: in.fail(); return Evidence();
+    default: return newer();
+  }
+}
+
+}  // namespace
+
+Bytes encode(const Saved& saved) {
+  codec::Writer out;
+  const auto* evidence = std::get_if<Evidence>(&saved.body);
+  out.raw(kMagic).u8(evidence != nullptr ? kEvidence : kReceipt).u8(kFormatVersion);
+  out.fixed(saved.swarm);
+  if (evidence == nullptr) {
+    write_body(std::get<SavedReceipt>(saved.body), out);
+    return out.take();
+  }
+  out.u8(static_cast<std::uint8_t>(evidence->index() + 1));
+  std::visit(EvidenceWriter{out}, *evidence);
+  return out.take();
+}
+
+Result<Saved> decode_saved(BytesView bytes) {
+  if (bytes.size() > limits::kSavedBytes) return corrupt("a saved proof is too long");
+  codec::Reader in(bytes);
+  if (in.raw(kMagic.size()) != kMagic) return corrupt("no proof that kvswarm saved");
+  const std::uint8_t kind = in.u8();
+  const std::uint8_t version = in.u8();
+  if (kind == 0 || version == 0) return corrupt("saved proof is malformed");
+  if (kind > kEvidence || version > kFormatVersion) return newer();
+  Saved out;
+  out.swarm = in.fixed<SwarmId>();
+  if (kind == kReceipt) {
+    KVSWARM_ASSIGN_OR_RETURN(out.body, read_receipt(in));
+  } else {
+    KVSWARM_ASSIGN_OR_RETURN(out.body, read_evidence(in));
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("saved proof"));
+  return out;
+}
+
+}  // namespace kvswarm::log

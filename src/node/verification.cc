@@ -1,0 +1,88 @@
+#include "node/verification.h"
+
+namespace kvswarm::node {
+namespace {
+
+Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
+
+std::string name_of(const log::DocumentRef& ref) {
+  return "document " + std::to_string(ref.number) + " with hash " + to_hex(ref.hash);
+}
+
+Result<config::Document> found(const SwarmId& swarm, const log::DocumentRef& ref,
+                               const FindDocument& find) {
+  const auto document = find(ref);
+  if (!document) return Status(StatusCode::unavailable, name_of(ref) + " is missing");
+  if (document->swarm() != swarm) return corrupt(name_of(ref) + " is of another swarm");
+  return *document;
+}
+
+// Who may write and who keeps a log is said by the document that the record names (promise A1).
+Status check_entry(const log::ReceiptFacts::EntryFact& entry, const SwarmId& swarm,
+                   const FindDocument& find) {
+  KVSWARM_ASSIGN_OR_RETURN(const config::Document document,
+                           found(swarm, entry.record.document, find));
+  KVSWARM_RETURN_IF_ERROR(found(swarm, entry.head.document, find).status());
+  if (!document.is_storage_node(entry.head.node)) {
+    return corrupt(name_of(entry.record.document) + " has no storage node " +
+                   to_hex(entry.head.node));
+  }
+  for (const auto& block : entry.blocks) {
+    KVSWARM_RETURN_IF_ERROR(found(swarm, block.header.document, find).status());
+    if (!document.is_writer(block.header.writer)) {
+      return corrupt("node " + to_hex(entry.head.node) + " applied a block of " +
+                     to_hex(block.header.writer) + ", which " + name_of(entry.record.document) +
+                     " does not list as a writer");
+    }
+  }
+  return {};
+}
+
+Status check_text(const SwarmId& swarm, const log::TwoDocuments::Text& text,
+                  const FindDocument& find) {
+  if (text.json.empty()) return found(swarm, text.document, find).status();
+  const auto document = config::Document::parse(text.json);
+  if (!document.ok()) return corrupt("a document's text: " + document.status().message());
+  // One text per document: what is kept and passed on has one spelling.
+  const bool same = document->swarm() == swarm && document->number() == text.document.number &&
+                    document->hash() == text.document.hash && document->to_json() == text.json;
+  return same ? Status() : corrupt("a document's text is not the one that its hash names");
+}
+
+}  // namespace
+
+Result<log::EvidenceFacts> verify_evidence(const SwarmId& swarm, const log::Evidence& evidence,
+                                           const FindDocument& find) {
+  KVSWARM_ASSIGN_OR_RETURN(log::EvidenceFacts facts, log::check_saved_evidence(swarm, evidence));
+  if (const auto* pair = std::get_if<log::TwoDocuments>(&evidence)) {
+    KVSWARM_RETURN_IF_ERROR(check_text(swarm, pair->first, find));
+    KVSWARM_RETURN_IF_ERROR(check_text(swarm, pair->second, find));
+  }
+  if (facts.refusal) {
+    KVSWARM_ASSIGN_OR_RETURN(const config::Document document,
+                             found(swarm, facts.refusal->document, find));
+    if (!document.is_writer(facts.refusal->writer)) {
+      return corrupt("the refusal is right: the document does not list the writer");
+    }
+    facts.holds_alone = true;
+  }
+  return facts;
+}
+
+Result<VerifiedFacts> verify_saved(BytesView saved, const FindDocument& find) {
+  KVSWARM_ASSIGN_OR_RETURN(const log::Saved decoded, log::decode_saved(saved));
+  if (const auto* evidence = std::get_if<log::Evidence>(&decoded.body)) {
+    KVSWARM_ASSIGN_OR_RETURN(log::EvidenceFacts facts,
+                             verify_evidence(decoded.swarm, *evidence, find));
+    return VerifiedFacts(std::move(facts));
+  }
+  KVSWARM_ASSIGN_OR_RETURN(
+      log::ReceiptFacts facts,
+      log::check_saved_receipt(decoded.swarm, std::get<log::SavedReceipt>(decoded.body)));
+  for (const auto& entry : facts.entries) {
+    KVSWARM_RETURN_IF_ERROR(check_entry(entry, decoded.swarm, find));
+  }
+  return VerifiedFacts(std::move(facts));
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,80 @@
+#include "unit/log/saved_samples.h"
+
+#include <algorithm>
+
+namespace kvswarm::log::samples {
+namespace {
+
+SavedHeader header_of(const SignedBlock& block) { return {block.header, block.signature}; }
+
+SignedBlock block_with(std::uint64_t number, const Hash& previous, BytesView value) {
+  BlockHeader changed = header();
+  changed.number = number;
+  changed.previous = previous;
+  return make_block(changed, {input(make_op(swarm(), OpKind::put, 7, "greeting", value), value)},
+                    writer());
+}
+
+SignedBlock other_block() { return block_with(3, hash_of(0xb2), "no"); }
+
+Saved heads(const Head& one, const Head& other) {
+  TwoHeads pair{sign_head(one, node()), sign_head(other, node())};
+  if (encode(pair.second) < encode(pair.first)) std::swap(pair.first, pair.second);
+  return {swarm(), Evidence(pair)};
+}
+
+Saved blocks(const SignedBlock& one, const SignedBlock& other) {
+  TwoBlocks pair{header_of(one), header_of(other)};
+  if (pair.second.header < pair.first.header) std::swap(pair.first, pair.second);
+  return {swarm(), Evidence(pair)};
+}
+
+}  // namespace
+
+Saved saved_receipt() {
+  const SwarmTreeHasher tree = op_tree(swarm());
+  const std::vector<Bytes> ops = {encode(put_op()), encode(del_op())};
+  const std::vector<Hash> leaves = {tree.leaf(ops[0]), tree.leaf(ops[1])};
+  SavedBlock block;
+  block.signed_header = header_of(samples::block());
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    block.ops.push_back({i, inclusion_proof(tree, leaves, i), ops[i]});
+  }
+  SavedReceipt body;
+  body.entries.push_back({receipt(), {block}});
+  return {swarm(), body};
+}
+
+Head other_head() {
+  Head other = head();
+  other.log_root = hash_of(0x77);
+  return other;
+}
+
+Saved two_heads() { return heads(head(), other_head()); }
+
+Saved two_heads_of_lengths() {
+  Head longer = other_head();
+  longer.length = 3;
+  return heads(head(), longer);
+}
+
+Saved two_blocks() { return blocks(block(), other_block()); }
+
+Saved unchained_blocks() { return blocks(block(), block_with(4, hash_of(0xb3), "no")); }
+
+Saved receipt_against_block() {
+  return {swarm(), Evidence(ReceiptAgainstBlock{header_of(other_block()), receipt()})};
+}
+
+Saved refusal_of_listed() {
+  Refusal refusal = samples::refusal();
+  refusal.reason = RefusalReason::unauthorised;
+  return {swarm(), Evidence(RefusalAgainstDocument{sign_refusal(refusal, node())})};
+}
+
+Saved two_documents() {
+  return {swarm(), Evidence(TwoDocuments{{document(), {}}, {{1, hash_of(0xd1)}, {}}})};
+}
+
+}  // namespace kvswarm::log::samples
