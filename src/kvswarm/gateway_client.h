@@ -14,7 +14,7 @@ class GatewayClient final : public Client {
  public:
   GatewayClient(Gateway& gateway, std::uint64_t timeout_ms)
       : gateway_(&gateway), timeout_ms_(timeout_ms) {}
-  GatewayClient(std::unique_ptr<Gateway> gateway, std::uint64_t timeout_ms)
+  GatewayClient(std::shared_ptr<Gateway> gateway, std::uint64_t timeout_ms)
       : owned_(std::move(gateway)), gateway_(owned_.get()), timeout_ms_(timeout_ms) {}
 
   Result<WriteReport> write(const std::vector<Operation>& operations,
@@ -33,7 +33,7 @@ class GatewayClient final : public Client {
   Result<bool> export_holder(const NodeId& holder, ExportReport& report,
                              const std::function<bool(const Operation& put)>& each);
 
-  std::unique_ptr<Gateway> owned_;
+  std::shared_ptr<Gateway> owned_;
   Gateway* gateway_;
   std::uint64_t timeout_ms_;
   std::atomic<bool> interrupt_ = false;

@@ -33,17 +33,17 @@ Result<std::unique_ptr<ControlClient>> connect_to_owner(const std::string& direc
 
 class LocalNode final : public Node {
  public:
-  LocalNode(std::unique_ptr<Runtime> runtime, std::uint64_t timeout_ms)
+  LocalNode(std::shared_ptr<Runtime> runtime, std::uint64_t timeout_ms)
       : runtime_(std::move(runtime)), client_(*runtime_, timeout_ms) {}
 
   std::string id() const override { return to_hex(runtime_->id()); }
   std::string address() const override { return runtime_->address(); }
   Client& client() override { return client_; }
-  void stop() override { runtime_->stop(); }
+  void stop() override { runtime_->end(); }
   Status wait() override { return runtime_->wait(); }
 
  private:
-  std::unique_ptr<Runtime> runtime_;
+  std::shared_ptr<Runtime> runtime_;
   GatewayClient client_;
 };
 

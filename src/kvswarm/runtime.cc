@@ -10,6 +10,7 @@
 #include "kvswarm/control_server.h"
 #include "kvswarm/status_text.h"
 #include "net/runtime_directory.h"
+#include "net/uv_network.h"
 #include "node/holds.h"
 
 namespace kvswarm {
@@ -32,80 +33,200 @@ std::uint16_t last_port(const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
-  std::unique_ptr<Runtime> runtime(new Runtime(std::move(options)));
+// --- begin and end -------------------------------------------------------------------------------
+
+Result<std::shared_ptr<Runtime>> Runtime::start(Options options) {
+  const bool own = options.loop == nullptr;
+  const std::shared_ptr<Runtime> runtime(new Runtime(std::move(options)),
+                                         [](Runtime* released) { released->release(); });
   const Status opened = runtime->open();
   if (!opened.ok()) {
-    runtime->close_everything();
-    return opened;
+    // What is on the loop goes on its next turns; the directory is free at once.
+    runtime->begin_end(opened);
+    runtime->release_directory();
   }
-  runtime->thread_ = std::thread([self = runtime.get()] { self->run(); });
+  if (own) runtime->thread_ = std::thread([self = runtime.get()] { self->run(); });
+  if (!opened.ok()) return opened;
   return runtime;
 }
 
 Runtime::Runtime(Options options)
-    : options_(std::move(options)), id_(options_.directory.key->id()) {}
+    : options_(std::move(options)),
+      id_(options_.directory.key->id()),
+      loop_(has_own_loop() ? std::make_unique<net::UvLoop>()
+                           : std::make_unique<net::UvLoop>(options_.loop)),
+      poster_(loop_->poster()) {
+  if (!has_own_loop()) loop_thread_ = std::this_thread::get_id();
+}
 
-Runtime::~Runtime() {
-  stop();
-  if (thread_.joinable()) thread_.join();
+Runtime::~Runtime() = default;
+
+void Runtime::release() {
+  end();
+  const bool own_thread = thread_.joinable();
+  bool gone = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (own_thread && on_loop_thread()) thread_.detach();
+    released_ = true;
+    gone = gone_;
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+    gone = true;
+  }
+  if (gone) delete this;  // else loop_closed() does
 }
 
 Status Runtime::open() {
   KVSWARM_ASSIGN_OR_RETURN(runtime_directory_, net::runtime_directory());
-  loop_ = std::make_unique<net::UvLoop>();
-  network_.reset(new net::UvNetwork(*loop_, *this));
+  net::NetworkListener& listener = *this;
+  network_ = options_.make_network ? options_.make_network(*loop_, listener)
+                                   : std::make_unique<net::UvNetwork>(*loop_, listener);
   timer_ = std::make_unique<net::UvTimer>(*loop_, [this] { drive(node::event::Tick{}); });
 
   const node::Backend& backend = *options_.directory.backend;
-  node::Core::Options core_options{options_.directory.key.get(), &crypto::system_random(),
+  node::Core::Options core_options{options_.directory.key.get(), options_.random,
                                    options_.keep_connected, options_.peers};
   node::Core::Start start{backend.document(), backend.past_documents(), backend.seen_heads(),
                           backend.queued(), backend.pending_ops()};
   if (!backend.notice().empty()) message(backend.notice());
   core_ = std::make_unique<node::Core>(std::move(core_options), std::move(start));
   store_ = std::make_unique<StoreThread>(
-      std::move(options_.directory.backend), system_clock(), [this](node::StoreReply reply) {
+      std::move(options_.directory.backend), *options_.clock, [this](node::StoreReply reply) {
         auto shared = std::make_shared<node::StoreReply>(std::move(reply));
-        loop_->post([this, shared] { drive(node::event::StoreReplied{std::move(*shared)}); });
+        post([this, shared] { drive(node::event::StoreReplied{std::move(*shared)}); });
       });
   if (options_.listen) KVSWARM_RETURN_IF_ERROR(open_listener());
   if (options_.serve_control) KVSWARM_RETURN_IF_ERROR(open_control());
-  if (options_.handle_signals) {
-    // The second signal ends the process at once: the handlers go with the first.
-    for (const int signal : {SIGINT, SIGTERM}) {
-      signals_.push_back(std::make_unique<net::UvSignal>(*loop_, signal, [this](int) {
-        signals_.clear();
-        loop_->stop();
-      }));
-    }
-    signals_.push_back(
-        std::make_unique<net::UvSignal>(*loop_, SIGHUP, [this](int) { reload_document(); }));
-  }
+  if (options_.handle_signals) open_signals();
   open_watch();
-  loop_->post([this] { drive(node::event::Tick{}); });
+  post([this] { drive(node::event::Tick{}); });
   return {};
 }
+
+// Our own loop's thread.
+void Runtime::run() {
+  loop_thread_ = std::this_thread::get_id();
+  loop_->run();
+  loop_closed();
+}
+
+void Runtime::end() {
+  post([this] { begin_end({}); });
+}
+
+// The order matters: nothing new may come in, then the store finishes, then the loop closes.
+void Runtime::begin_end(const Status& why) {
+  if (ending_) return;
+  ending_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    why_ = why;
+  }
+  registry_entry_.reset();
+  watch_.reset();
+  signals_.clear();
+  control_.reset();
+  timer_.reset();
+  network_.reset();
+  if (store_) {
+    store_->end([this] { post([this] { store_ended(); }); });
+  } else {
+    post([this] { store_ended(); });
+  }
+}
+
+void Runtime::store_ended() {
+  release_directory();
+  core_.reset();
+  if (has_own_loop()) {
+    loop_->stop();
+  } else {
+    loop_->close([this] { loop_closed(); });
+  }
+}
+
+void Runtime::release_directory() {
+  store_.reset();
+  const OpenDirectory released = std::move(options_.directory);
+}
+
+// The loop's thread, as the last thing there.
+void Runtime::loop_closed() {
+  loop_.reset();
+  std::map<CallId, Call> calls;
+  std::vector<std::function<void(const Status& why)>> listeners;
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    calls.swap(calls_);
+    listeners.swap(end_listeners_);
+  }
+  tickets_.clear();
+  for (const auto& [id, call] : calls) {
+    call.respond(Status(StatusCode::interrupted, "the node ended"));
+  }
+  for (const auto& listener : listeners) listener(why_);
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    gone_ = true;
+    ended_signal_.notify_all();
+    last = released_ && !thread_.joinable();  // a joinable one has somebody who joins it
+  }
+  if (last) delete this;
+}
+
+bool Runtime::on_end(std::function<void(const Status& why)> ended) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return false;
+  end_listeners_.push_back(std::move(ended));
+  return true;
+}
+
+Status Runtime::wait() {
+  if (on_loop_thread())
+    return {StatusCode::wrong_thread, "the node cannot end while it is waited for"};
+  std::unique_lock lock(mutex_);
+  ended_signal_.wait(lock, [this] { return gone_; });
+  return why_;
+}
+
+std::string Runtime::address() const {
+  const std::lock_guard lock(mutex_);
+  return address_;
+}
+
+// --- what it opens -------------------------------------------------------------------------------
 
 Status Runtime::open_listener() {
   const std::string& directory = options_.directory.path;
   const bool chosen = options_.port >= 0;
-  std::uint16_t port = chosen ? static_cast<std::uint16_t>(options_.port) : last_port(directory);
+  const std::uint16_t port =
+      chosen ? static_cast<std::uint16_t>(options_.port) : last_port(directory);
   auto bound = network_->listen(options_.bind, port);
   // Somebody else may have taken the port it had last: a free one does as well.
   if (!bound.ok() && !chosen && port != 0) bound = network_->listen(options_.bind, 0);
   if (!bound.ok()) return bound.status();
-  address_ = net::Endpoint{options_.bind, *bound}.to_string();
   const Status kept =
       write_file_atomically(port_path(directory), std::to_string(*bound) + "\n", 0600);
   if (!kept.ok()) message("the port will not be the same next time: " + kept.message());
+  {
+    const std::lock_guard lock(mutex_);
+    address_ = net::Endpoint{options_.bind, *bound}.to_string();
+  }
+  return options_.make_network ? Status() : publish(*bound);
+}
+
+Status Runtime::publish(std::uint16_t port) {
   // A wildcard is no address to dial; on this machine loopback reaches it.
   std::string local = options_.bind;
   if (local == "0.0.0.0") local = "127.0.0.1";
   if (local == "::") local = "::1";
   auto entry = swarm::RegistryEntry::publish(
       runtime_directory_, core_->document().swarm(), *options_.directory.key,
-      {net::Endpoint{local, *bound}.to_string()}, system_clock().now().wall_ms);
+      {net::Endpoint{local, port}.to_string()}, options_.clock->now().wall_ms);
   if (!entry.ok()) return entry.status();
   registry_entry_ = std::move(entry).value();
   return {};
@@ -116,6 +237,18 @@ Status Runtime::open_control() {
   ::unlink(path.c_str());  // left by a killed process: this one holds the directory's lock
   control_ = std::make_unique<ControlServer>(*loop_, *this, core_->document().swarm());
   return control_->listen(path);
+}
+
+void Runtime::open_signals() {
+  // The second signal ends the process at once: the handlers go with the first.
+  for (const int signal : {SIGINT, SIGTERM}) {
+    signals_.push_back(std::make_unique<net::UvSignal>(*loop_, signal, [this](int) {
+      signals_.clear();
+      end();
+    }));
+  }
+  signals_.push_back(
+      std::make_unique<net::UvSignal>(*loop_, SIGHUP, [this](int) { reload_document(); }));
 }
 
 // A changed document is noticed by watching the folder, so that a rename is seen.
@@ -149,56 +282,12 @@ void Runtime::reload_document() {
   message("the document in force stays: " + last_document_problem_);
 }
 
-void Runtime::run() {
-  loop_->run();
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
-  }
-  close_everything();
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-  }
-  ended_signal_.notify_all();
-}
-
-// The order matters: nothing new may come in, then the store finishes, then the loop closes.
-void Runtime::close_everything() {
-  registry_entry_.reset();
-  watch_.reset();
-  signals_.clear();
-  control_.reset();
-  timer_.reset();
-  network_.reset();
-  if (store_) store_->join();
-  auto tickets = std::move(tickets_);
-  tickets_.clear();
-  for (auto& [ticket, respond] : tickets) {
-    respond(Status(StatusCode::interrupted, "the node ended"));
-  }
-  core_.reset();
-  options_.directory.backend.reset();
-  loop_.reset();
-}
-
-void Runtime::stop() {
-  const std::lock_guard lock(mutex_);
-  if (!closing_ && thread_.joinable()) loop_->stop();
-}
-
-Status Runtime::wait() {
-  std::unique_lock lock(mutex_);
-  ended_signal_.wait(lock, [this] { return ended_; });
-  return {};
-}
-
 void Runtime::message(std::string_view line) {
   if (options_.on_message) options_.on_message(line);
 }
 
 void Runtime::drive(node::Event event) {
-  if (!core_) return;
+  if (!core_ || ending_) return;
   // What an action leads to at once (an answer that lets a client ask again) waits for its turn:
   // the actions of one step are done before the next step.
   waiting_events_.push_back(std::move(event));
@@ -207,7 +296,7 @@ void Runtime::drive(node::Event event) {
   while (!waiting_events_.empty()) {
     node::Event next = std::move(waiting_events_.front());
     waiting_events_.pop_front();
-    node::Actions actions = core_->step(std::move(next), system_clock().now());
+    node::Actions actions = core_->step(std::move(next), options_.clock->now());
     for (node::Action& action : actions) perform(action);
   }
   driving_ = false;
@@ -217,7 +306,7 @@ void Runtime::drive(node::Event event) {
 void Runtime::arm_timer() {
   if (!timer_) return;
   const std::uint64_t next = core_->next_tick_ms();
-  const std::uint64_t now = system_clock().now().monotonic_ms;
+  const std::uint64_t now = options_.clock->now().monotonic_ms;
   if (next == ~std::uint64_t{0}) {
     timer_->cancel();
   } else {
@@ -242,26 +331,28 @@ void Runtime::perform(node::Action& action) {
   if (auto* tell = std::get_if<node::action::Tell>(&action)) {
     if (tell->severity != Severity::debug) message(tell->line);
   }
-  if (auto* respond = std::get_if<node::action::Respond>(&action)) {
-    const auto found = tickets_.find(respond->ticket);
-    if (found == tickets_.end()) return;
-    const Respond answer = std::move(found->second);
-    tickets_.erase(found);
-    if (!respond->outcome.ok()) {
-      answer(respond->outcome.status());
-      return;
-    }
-    node::Outcome& outcome = *respond->outcome;
-    if (auto* status = std::get_if<node::NodeStatus>(&outcome)) {
-      answer(Response(StatusTexts{status_text(*status), status_json(*status),
-                                  status->document.to_json(), node::holders(status->document)}));
-    } else if (auto* get = std::get_if<node::GetOutcome>(&outcome)) {
-      answer(Response(std::move(*get)));
-    } else if (auto* scan = std::get_if<node::ScanOutcome>(&outcome)) {
-      answer(Response(std::move(*scan)));
-    } else {
-      answer(Response(std::get<node::WriteOutcome>(std::move(outcome))));
-    }
+  if (auto* done = std::get_if<node::action::Respond>(&action)) respond(*done);
+}
+
+void Runtime::respond(node::action::Respond& respond) {
+  const auto found = tickets_.find(respond.ticket);
+  if (found == tickets_.end()) return;
+  const Respond answer = std::move(found->second);
+  tickets_.erase(found);
+  if (!respond.outcome.ok()) {
+    answer(respond.outcome.status());
+    return;
+  }
+  node::Outcome& outcome = *respond.outcome;
+  if (auto* status = std::get_if<node::NodeStatus>(&outcome)) {
+    answer(Response(StatusTexts{status_text(*status), status_json(*status),
+                                status->document.to_json(), node::holders(status->document)}));
+  } else if (auto* get = std::get_if<node::GetOutcome>(&outcome)) {
+    answer(Response(std::move(*get)));
+  } else if (auto* scan = std::get_if<node::ScanOutcome>(&outcome)) {
+    answer(Response(std::move(*scan)));
+  } else {
+    answer(Response(std::get<node::WriteOutcome>(std::move(outcome))));
   }
 }
 
@@ -270,7 +361,7 @@ void Runtime::dial(const node::action::Dial& dial) {
   if (!endpoint.ok()) {
     const Status why = endpoint.status();
     const node::ConnectionId connection = dial.connection;
-    loop_->post([this, connection, why] { drive(node::event::Lost{connection, why}); });
+    post([this, connection, why] { drive(node::event::Lost{connection, why}); });
     return;
   }
   const net::ConnectionId id = network_->dial(*endpoint, kDialTimeoutMs);
@@ -288,13 +379,13 @@ void Runtime::find_addresses() {
       }
     }
   }
-  loop_->post([this, found] { drive(found); });
+  post([this, found] { drive(found); });
 }
 
 node::Ticket Runtime::submit(Request request, Respond respond) {
   const node::Ticket ticket = next_ticket_++;
   tickets_[ticket] = std::move(respond);
-  const std::uint64_t now = system_clock().now().monotonic_ms;
+  const std::uint64_t now = options_.clock->now().monotonic_ms;
   if (auto* get = std::get_if<GetRequest>(&request)) {
     drive(node::event::Get{ticket, std::move(get->key), now + get->timeout_ms});
   } else if (auto* scan = std::get_if<ScanRequest>(&request)) {
@@ -313,35 +404,66 @@ void Runtime::cancel(node::Ticket ticket) {
   if (tickets_.count(ticket) > 0) drive(node::event::Cancel{ticket});
 }
 
-Result<Response> Runtime::call(Request request, const std::atomic<bool>& interrupt) {
-  if (std::this_thread::get_id() == thread_.get_id()) {
-    return Status(StatusCode::wrong_thread, "a blocking call from the node's own thread");
-  }
-  // Shared, because an interrupted caller leaves before the response comes.
-  struct Pending {
-    std::promise<Result<Response>> promise;
-    node::Ticket ticket = 0;  // loop thread only
-  };
-  const auto pending = std::make_shared<Pending>();
-  auto future = pending->promise.get_future();
+Result<Runtime::CallId> Runtime::begin(Request request, Respond respond) {
+  CallId id = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (closing_) return Status(StatusCode::interrupted, "the node ended");
-    const auto shared = std::make_shared<Request>(std::move(request));
-    loop_->post([this, pending, shared] {
-      pending->ticket = submit(std::move(*shared), [pending](Result<Response> response) {
-        pending->promise.set_value(std::move(response));
-      });
-    });
+    if (ended_) return Status(StatusCode::interrupted, "the node ended");
+    id = next_call_++;
+    calls_[id].respond = std::move(respond);
   }
+  // A task that comes too late for the loop is dropped; loop_closed() answers its call.
+  const auto shared = std::make_shared<Request>(std::move(request));
+  post([this, id, shared] {
+    const node::Ticket ticket = submit(std::move(*shared), [this, id](Result<Response> response) {
+      answer(id, std::move(response));
+    });
+    const std::lock_guard lock(mutex_);
+    if (const auto found = calls_.find(id); found != calls_.end()) found->second.ticket = ticket;
+  });
+  return id;
+}
+
+void Runtime::answer(CallId call, Result<Response> response) {
+  Respond respond;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call);
+    if (found == calls_.end()) return;
+    respond = std::move(found->second.respond);
+    calls_.erase(found);
+  }
+  respond(std::move(response));
+}
+
+void Runtime::cancel_call(CallId call) {
+  post([this, call] {
+    node::Ticket ticket = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = calls_.find(call); found != calls_.end()) {
+        ticket = found->second.ticket;
+      }
+    }
+    cancel(ticket);
+  });
+}
+
+Result<Response> Runtime::call(Request request, const std::atomic<bool>& interrupt) {
+  if (on_loop_thread()) {
+    return Status(StatusCode::wrong_thread, "a blocking call on the node's own thread");
+  }
+  // Shared, because an interrupted caller leaves before the response comes.
+  const auto promise = std::make_shared<std::promise<Result<Response>>>();
+  auto future = promise->get_future();
+  KVSWARM_ASSIGN_OR_RETURN(const CallId id,
+                           begin(std::move(request), [promise](Result<Response> response) {
+                             promise->set_value(std::move(response));
+                           }));
   constexpr auto kPoll = std::chrono::milliseconds(20);
   while (future.wait_for(kPoll) != std::future_status::ready) {
-    const std::lock_guard lock(mutex_);
-    // A request that came too late for the loop is never answered.
-    const bool answered = future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-    if (ended_ && !answered) return Status(StatusCode::interrupted, "the node ended");
-    if (!interrupt || closing_) continue;
-    loop_->post([this, pending] { cancel(pending->ticket); });
+    if (!interrupt) continue;
+    cancel_call(id);
     return Status(StatusCode::interrupted, "interrupted");
   }
   return future.get();
@@ -355,20 +477,26 @@ void Runtime::on_accepted(net::ConnectionId connection, const std::string&) {
   drive(node::event::Accepted{id});
 }
 
+// A network that is not ours might name a connection that is none: the core ignores 0.
+node::ConnectionId Runtime::core_id(net::ConnectionId connection) const {
+  const auto found = core_ids_.find(connection);
+  return found == core_ids_.end() ? 0 : found->second;
+}
+
 void Runtime::on_connected(net::ConnectionId connection) {
-  drive(node::event::Connected{core_ids_.at(connection)});
+  drive(node::event::Connected{core_id(connection)});
 }
 
 void Runtime::on_bytes(net::ConnectionId connection, BytesView bytes) {
-  drive(node::event::Arrived{core_ids_.at(connection), bytes});
+  drive(node::event::Arrived{core_id(connection), bytes});
 }
 
 void Runtime::on_sent(net::ConnectionId connection, std::size_t bytes) {
-  drive(node::event::Sent{core_ids_.at(connection), bytes});
+  drive(node::event::Sent{core_id(connection), bytes});
 }
 
 void Runtime::on_closed(net::ConnectionId connection, const Status& why) {
-  const node::ConnectionId id = core_ids_.at(connection);
+  const node::ConnectionId id = core_id(connection);
   core_ids_.erase(connection);
   net_ids_.erase(id);
   drive(node::event::Lost{id, why});

@@ -1,8 +1,13 @@
-// A node at work in this process: the core on a loop thread, its store on another, sockets, local
-// registry, control socket, and the document's file under watch.
+// A node at work in this process: the core on a loop, its store on a thread of its own, sockets,
+// local registry, control socket, and the document's file under watch.
 //
-// Thread: start(), call(), stop(), wait() and destruction from any thread; everything else on the
-// loop thread. Owns the data directory (OpenDirectory) until it ends.
+// The loop is our own, on a thread of its own, or the user's, which is never run or closed here.
+// Either way the node ends in the same steps: end() -> nothing new comes in -> the store finishes
+// -> no handle is left on the loop -> ended.
+//
+// Thread: start(), begin(), cancel_call(), call(), post(), end(), on_end(), wait() and address()
+// from any thread; everything else on the loop's. Owns the data directory (OpenDirectory) until
+// the store has finished. Lives until it has ended and the last user has let go of it.
 #pragma once
 
 #include <atomic>
@@ -16,12 +21,12 @@
 #include <string>
 #include <thread>
 
+#include "crypto/keys.h"
 #include "kvswarm/directory.h"
 #include "kvswarm/gateway.h"
 #include "kvswarm/store_thread.h"
 #include "net/network.h"
 #include "net/uv_loop.h"
-#include "net/uv_network.h"
 #include "node/core.h"
 #include "swarm/registry.h"
 
@@ -31,6 +36,9 @@ class ControlServer;
 
 class Runtime final : public Gateway, private net::NetworkListener {
  public:
+  using NetworkMaker =
+      std::function<std::unique_ptr<net::Network>(net::UvLoop& loop, net::NetworkListener&)>;
+
   struct Options {
     explicit Options(OpenDirectory opened) : directory(std::move(opened)) {}
     OpenDirectory directory;
@@ -43,40 +51,76 @@ class Runtime final : public Gateway, private net::NetworkListener {
     bool handle_signals = false;
     std::vector<node::PeerAddress> peers;
     std::function<void(std::string_view line)> on_message;
+    uv_loop_s* loop = nullptr;  // the user's, on its thread; nullptr: our own
+    Clock* clock = &system_clock();
+    Random* random = &crypto::system_random();
+    NetworkMaker make_network;  // empty: TCP, and the local registry
   };
 
-  static Result<std::unique_ptr<Runtime>> start(Options options);
-  ~Runtime() override;
+  // The last owner of the pointer ends the node: it waits for that when the loop is our own and the
+  // thread another one, else the node ends and goes by itself.
+  static Result<std::shared_ptr<Runtime>> start(Options options);
 
   NodeId id() const { return id_; }
-  const std::string& address() const { return address_; }  // "host:port", or empty
+  std::string address() const;  // "host:port", or empty
 
+  bool on_loop_thread() const { return loop_thread_ == std::this_thread::get_id(); }
+  bool has_own_loop() const { return options_.loop == nullptr; }
+
+  // --- calls: thread any ---
+
+  using CallId = std::uint64_t;
+  using Respond = std::function<void(Result<Response>)>;
+  // An error: the node has ended, and `respond` is dropped. Else it is called once, on the loop's
+  // thread, on a later turn than this one; with `interrupted` at the latest when the node ends.
+  Result<CallId> begin(Request request, Respond respond);
+  void cancel_call(CallId call);
   Result<Response> call(Request request, const std::atomic<bool>& interrupt) override;
 
-  // Loop thread: as call(), with the response handed to `respond`.
-  using Respond = std::function<void(Result<Response>)>;
+  // The task runs on the loop, in the order posted. False: the node has ended.
+  bool post(std::function<void()> task) const { return poster_(std::move(task)); }
+
+  void end();
+  // Calls back on the loop's thread when nothing of the node is left there. False: that was before.
+  bool on_end(std::function<void(const Status& why)> ended);
+  Status wait();  // until it has ended; the error that ended it, if any
+
+  // --- the loop's thread ---
+
   node::Ticket submit(Request request, Respond respond);
   void cancel(node::Ticket ticket);
 
-  void stop();
-  Status wait();
-
  private:
+  struct Call {
+    node::Ticket ticket = 0;  // loop thread only; 0: not submitted yet
+    Respond respond;
+  };
+
   explicit Runtime(Options options);
+  ~Runtime() override;
+  void release();
   Status open();
   Status open_listener();
+  Status publish(std::uint16_t port);
   Status open_control();
+  void open_signals();
   void open_watch();
   void run();
-  void close_everything();
+  void begin_end(const Status& why);
+  void store_ended();
+  void release_directory();
+  void loop_closed();
+  void answer(CallId call, Result<Response> response);
 
   void drive(node::Event event);
   void perform(node::Action& action);
+  void respond(node::action::Respond& respond);
   void dial(const node::action::Dial& dial);
   void find_addresses();
   void reload_document();
   void message(std::string_view line);
   void arm_timer();
+  node::ConnectionId core_id(net::ConnectionId connection) const;
 
   void on_accepted(net::ConnectionId connection, const std::string& remote) override;
   void on_connected(net::ConnectionId connection) override;
@@ -86,10 +130,10 @@ class Runtime final : public Gateway, private net::NetworkListener {
 
   Options options_;
   NodeId id_;
-  std::string address_;
   std::string runtime_directory_;
   std::unique_ptr<net::UvLoop> loop_;
-  std::unique_ptr<net::UvNetwork> network_;
+  net::UvLoop::Poster poster_;
+  std::unique_ptr<net::Network> network_;
   std::unique_ptr<net::UvTimer> timer_;
   std::vector<std::unique_ptr<net::UvSignal>> signals_;
   std::unique_ptr<net::UvFolderWatch> watch_;
@@ -105,12 +149,21 @@ class Runtime final : public Gateway, private net::NetworkListener {
   std::string last_document_problem_;
   bool driving_ = false;
   std::deque<node::Event> waiting_events_;
+  bool ending_ = false;
 
-  std::thread thread_;
-  std::mutex mutex_;
+  std::atomic<std::thread::id> loop_thread_{};
+  std::thread thread_;  // our own loop's
+  mutable std::mutex mutex_;
   std::condition_variable ended_signal_;
-  bool closing_ = false;  // the loop ended: nothing may be posted any more
-  bool ended_ = false;
+  // Guarded by mutex_:
+  std::string address_;
+  CallId next_call_ = 1;
+  std::map<CallId, Call> calls_;
+  std::vector<std::function<void(const Status& why)>> end_listeners_;
+  Status why_;             // it ended
+  bool ended_ = false;     // no further calls
+  bool gone_ = false;      // and every callback has been called
+  bool released_ = false;  // nobody uses it any more: it deletes itself when it has ended
 };
 
 }  // namespace kvswarm

@@ -15,6 +15,15 @@ void StoreThread::ask(node::StoreRequest request) {
   wake_.notify_one();
 }
 
+void StoreThread::end(std::function<void()> ended) {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    ended_ = std::move(ended);
+  }
+  wake_.notify_one();
+}
+
 void StoreThread::join() {
   {
     const std::lock_guard lock(mutex_);
@@ -36,6 +45,7 @@ void StoreThread::run() {
     lock.lock();
   }
   backend_.reset();
+  if (ended_) ended_();
 }
 
 }  // namespace kvswarm

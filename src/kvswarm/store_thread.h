@@ -27,6 +27,10 @@ class StoreThread {
 
   void ask(node::StoreRequest request);  // thread: any
 
+  // Begins what join() does and returns at once. `ended` is called on the store thread, as the last
+  // thing, when the store is closed; it must only post. Once.
+  void end(std::function<void()> ended);
+
   // Finishes the request under way, drops the others (nothing of theirs was acknowledged), closes
   // the store. Safe to repeat.
   void join();
@@ -41,6 +45,7 @@ class StoreThread {
   std::condition_variable wake_;
   std::deque<node::StoreRequest> requests_;
   bool ending_ = false;
+  std::function<void()> ended_;
   std::thread thread_;
 };
 

@@ -52,6 +52,13 @@ class Network {
  public:
   virtual ~Network() = default;
 
+  // Accepts connections on a numeric address; port 0 takes a free one. The port on success; in_use,
+  // naming address and port, when another program has it. May be called for several addresses.
+  virtual Result<std::uint16_t> listen(const std::string& address, std::uint16_t port) = 0;
+
+  // Accepts no further connections; those that stand go on.
+  virtual void stop_listening() = 0;
+
   // Looks the name up and tries its addresses in turn, all within `timeout_ms`. on_connected or
   // on_closed follows.
   virtual ConnectionId dial(const Endpoint& endpoint, std::uint64_t timeout_ms) = 0;

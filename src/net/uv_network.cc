@@ -214,6 +214,8 @@ Result<std::uint16_t> UvNetwork::listen(const std::string& address, std::uint16_
   return tcp_->listen(address, port);
 }
 
+void UvNetwork::stop_listening() { tcp_->stop_serving(); }
+
 ConnectionId UvNetwork::dial(const Endpoint& endpoint, std::uint64_t timeout_ms) {
   return tcp_->dial(endpoint, timeout_ms);
 }

@@ -22,10 +22,8 @@ class UvNetwork final : public Network {
   // Closes everything without another word to the listener.
   ~UvNetwork() override;
 
-  // Accepts connections on a numeric address; port 0 takes a free one. The port on success; in_use,
-  // naming address and port, when another program has it. May be called for several addresses.
-  Result<std::uint16_t> listen(const std::string& address, std::uint16_t port);
-
+  Result<std::uint16_t> listen(const std::string& address, std::uint16_t port) override;
+  void stop_listening() override;
   ConnectionId dial(const Endpoint& endpoint, std::uint64_t timeout_ms) override;
   void send(ConnectionId connection, Bytes bytes) override;
   void close(ConnectionId connection) override;

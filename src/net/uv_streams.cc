@@ -34,9 +34,7 @@ UvStreams::UvStreams(UvLoop& loop, NetworkListener& listener, std::size_t most_c
 
 UvStreams::~UvStreams() {
   KVSWARM_ASSERT(loop_.on_loop_thread());
-  for (Server& server : servers_) {
-    if (server.stream != nullptr) give_up(server.stream);
-  }
+  stop_serving();
   for (auto& entry : connections_) {
     entry.second.stream->owner = nullptr;
     if (entry.second.phase != Phase::closing) close_stream(entry.second.stream);
@@ -57,6 +55,13 @@ void UvStreams::send(ConnectionId id, Bytes bytes) {
 void UvStreams::close(ConnectionId id) {
   KVSWARM_ASSERT(loop_.on_loop_thread());
   fail(id, Status());
+}
+
+void UvStreams::stop_serving() {
+  reopen_timer_.cancel();
+  for (Server& server : std::exchange(servers_, {})) {
+    if (server.stream != nullptr) give_up(server.stream);
+  }
 }
 
 // --- for the subclasses --------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class UvStreams {
 
   void send(ConnectionId id, Bytes bytes);
   void close(ConnectionId id);
+  void stop_serving();
   std::size_t connections() const { return connections_.size(); }
 
  protected:
