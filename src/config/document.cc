@@ -218,6 +218,7 @@ std::uint64_t Document::number() const { return parts_->number; }
 const Hash& Document::hash() const { return parts_->hash; }
 const SwarmId& Document::swarm() const { return parts_->swarm; }
 const Hash& Document::previous() const { return parts_->previous; }
+Document Document::origin() const { return Document(parts_->origin ? parts_->origin : parts_); }
 const slicing::SliceMap& Document::map() const { return parts_->map; }
 const slicing::SliceMap& Document::origin_map() const {
   return parts_->origin ? parts_->origin->map : parts_->map;

@@ -62,6 +62,7 @@ class Document {
   const Hash& hash() const;      // of the canonical binary form
   const SwarmId& swarm() const;  // hash of document 1
   const Hash& previous() const;  // zero for document 1
+  Document origin() const;       // document 1; itself for number 1
   const slicing::SliceMap& map() const;
   const slicing::SliceMap& origin_map() const;  // of document 1: the first holds
   const std::vector<NodeId>& writers() const;   // sorted

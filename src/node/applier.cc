@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "log/merkle_levels.h"
+#include "node/grants.h"
 #include "node/holds.h"
 
 namespace kvswarm::node {
@@ -64,16 +65,28 @@ Status Applier::load() {
   return {};
 }
 
+// The document of the last record; document 1 before the first one.
+Result<config::Document> Applier::last_adopted() const {
+  if (!has_log()) return document_.origin();
+  if (head_.document.number == document_.number()) return document_;
+  KVSWARM_ASSIGN_OR_RETURN(const auto row,
+                           options_.store->get(rows::document(head_.document.number)));
+  if (!row) return Status(StatusCode::corruption, "the document of the last record is missing");
+  return config::Document::parse(*row);
+}
+
 Status Applier::adopt(const config::Document& document, std::uint64_t wall_ms, store::Batch rows) {
   if (has_log() && head_.document == log::DocumentRef{document.number(), document.hash()}) {
     document_ = document;
     return rows.empty() ? Status() : options_.store->write(rows, store::Sync::yes);
   }
-  const config::Document previous = document_;
-  document_ = document;
   Commit commit;
   commit.wall_ms = wall_ms;
   commit.batch = std::move(rows);
+  KVSWARM_ASSIGN_OR_RETURN(const config::Document before, last_adopted());
+  write_grants(before, document, commit.batch);
+  const config::Document previous = document_;
+  document_ = document;
   log::Record record;
   record.type = log::RecordType::document;
   const Status written = write(commit, std::move(record));
@@ -116,27 +129,10 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
     return verdict;
   }
   KVSWARM_ASSIGN_OR_RETURN(const rows::StreamCursor cursor, stream_cursor(commit, header.writer));
-  // A block that was committed before gets its receipt again, whatever the document says now.
-  if (header.incarnation == cursor.incarnation && header.number <= cursor.number) {
-    KVSWARM_ASSIGN_OR_RETURN(
-        const auto row,
-        options_.store->get(rows::block(header.writer, header.incarnation, header.number)));
-    if (!row) {  // earlier in this very commit: the writer sends it again
-      return refuse(commit, *checked, log::RefusalReason::gap);
-    }
-    KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow known, rows::decode_block_row(*row));
-    if (log::block_hash(options_.swarm, known.header) != checked->hash) {
-      return refuse(commit, *checked, log::RefusalReason::fork);
-    }
-    verdict.record_index = known.record_index;
-    return verdict;
-  }
-  if (!document_.is_writer(header.writer)) {
-    return refuse(commit, *checked, log::RefusalReason::unauthorised);
-  }
-  if (header.document.number == document_.number() && header.document.hash != document_.hash()) {
-    return refuse(commit, *checked, log::RefusalReason::other_document);
-  }
+  KVSWARM_ASSIGN_OR_RETURN(auto known, committed_before(commit, *checked, cursor));
+  if (known) return std::move(*known);
+  KVSWARM_ASSIGN_OR_RETURN(const auto reason, lacks_authority(header));
+  if (reason) return refuse(commit, *checked, *reason);
   if (header.incarnation < cursor.incarnation) {
     return refuse(commit, *checked, log::RefusalReason::old_incarnation);
   }
@@ -152,6 +148,42 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
   KVSWARM_RETURN_IF_ERROR(apply(commit, *checked));
   verdict.record_index = commit.record_index;
   return verdict;
+}
+
+// A block that was committed before gets its receipt again, whatever the document says now.
+Result<std::optional<BlockVerdict>> Applier::committed_before(
+    const Commit& commit, const log::CheckedBlock& block, const rows::StreamCursor& cursor) const {
+  const log::BlockHeader& header = block.header;
+  const bool same_stream = header.incarnation == cursor.incarnation;
+  const bool may_be =
+      same_stream ? header.number <= cursor.number : header.incarnation < cursor.incarnation;
+  if (!may_be) return std::optional<BlockVerdict>();
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::block(
+                                               header.writer, header.incarnation, header.number)));
+  if (!row && !same_stream) return std::optional<BlockVerdict>();
+  if (!row) {  // earlier in this very commit: the writer sends it again
+    return std::optional(refuse(commit, block, log::RefusalReason::gap));
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow known, rows::decode_block_row(*row));
+  if (log::block_hash(options_.swarm, known.header) != block.hash) {
+    return std::optional(refuse(commit, block, log::RefusalReason::fork));
+  }
+  BlockVerdict verdict;
+  verdict.record_index = known.record_index;
+  return std::optional(std::move(verdict));
+}
+
+// Promise A1: decided here and nowhere earlier, against the document of the last record.
+Result<std::optional<log::RefusalReason>> Applier::lacks_authority(
+    const log::BlockHeader& header) const {
+  using log::RefusalReason;
+  if (!document_.is_writer(header.writer)) return std::optional(RefusalReason::unauthorised);
+  if (header.document.number == document_.number() && header.document.hash != document_.hash()) {
+    return std::optional(RefusalReason::other_document);
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const std::uint64_t grant, grant_of(*options_.store, header.writer));
+  if (header.document.number < grant) return std::optional(RefusalReason::earlier_grant);
+  return std::optional<RefusalReason>();
 }
 
 BlockVerdict Applier::refuse(const Commit& commit, const log::CheckedBlock& block,

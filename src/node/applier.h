@@ -46,8 +46,8 @@ class Applier {
   // Reads what the store holds; an empty store is a log of length 0.
   static Result<Applier> open(Options options, config::Document document);
 
-  // Appends a document record: from here on authority is decided by `document`. The first record
-  // of a log is one too.
+  // Appends a document record, with the grants that change: from here on authority is decided by
+  // `document`. The first record of a log is one too.
   // `rows` go into the same batch.
   Status adopt(const config::Document& document, std::uint64_t wall_ms, store::Batch rows);
 
@@ -71,7 +71,12 @@ class Applier {
   Applier(Options options, config::Document document);
   Status load();
   log::NodeReader node_reader() const;
+  Result<config::Document> last_adopted() const;
   Result<BlockVerdict> consider(Commit& commit, const log::SignedBlock& block) const;
+  Result<std::optional<BlockVerdict>> committed_before(const Commit& commit,
+                                                       const log::CheckedBlock& block,
+                                                       const rows::StreamCursor& cursor) const;
+  Result<std::optional<log::RefusalReason>> lacks_authority(const log::BlockHeader& header) const;
   BlockVerdict refuse(const Commit& commit, const log::CheckedBlock& block,
                       log::RefusalReason reason) const;
   Result<rows::StreamCursor> stream_cursor(const Commit& commit, const NodeId& writer) const;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "node/grants.h"
 #include "node/holds.h"
 
 namespace kvswarm::node {
@@ -88,7 +89,7 @@ Status Backend::settle_document() {
   document_ = take_given ? *options_.document : *stored;
   if (take_given) {
     store::Batch batch;
-    store_document(*document_, batch);
+    store_document(*document_, stored ? *stored : document_->origin(), batch);
     KVSWARM_RETURN_IF_ERROR(store_->write(batch, store::Sync::yes));
     past_documents_.push_back(*document_);
   } else if (options_.document && options_.document->number() < document_->number()) {
@@ -98,7 +99,10 @@ Status Backend::settle_document() {
   return {};
 }
 
-void Backend::store_document(const config::Document& document, store::Batch& batch) const {
+// With the grant of this node itself, which its outbox goes by; a log has those of all writers.
+void Backend::store_document(const config::Document& document, const config::Document& previous,
+                             store::Batch& batch) const {
+  write_grant(previous, document, options_.key->id(), batch);
   batch.put(rows::swarm(), Bytes(document.swarm().view()));
   batch.put(rows::document(document.number()), document.to_json());
   batch.put(rows::document_number(), rows::encode_u64(document.number()));
@@ -325,7 +329,7 @@ Status Backend::adopt(const config::Document& document, std::uint64_t wall_ms) {
             "another document with number " + std::to_string(document.number()) + " is in force"};
   }
   store::Batch batch;
-  store_document(document, batch);
+  store_document(document, *document_, batch);
   if (keeps_log(document)) {
     KVSWARM_RETURN_IF_ERROR(applier_->adopt(document, wall_ms, std::move(batch)));
   } else {

@@ -198,7 +198,8 @@ class Backend {
   Status settle_identity();
   Status settle_document();
   Status open_parts();
-  void store_document(const config::Document& document, store::Batch& batch) const;
+  void store_document(const config::Document& document, const config::Document& previous,
+                      store::Batch& batch) const;
   Status adopt(const config::Document& document, std::uint64_t wall_ms);
   bool keeps_log(const config::Document& document) const;
   Status ready_to_write();

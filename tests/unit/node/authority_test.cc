@@ -1,0 +1,153 @@
+// Who may write at a storage node, and since when: promise A1 at the applier.
+#include "node/grants.h"
+#include "unit/node/pair.h"
+
+namespace kvswarm::node {
+namespace {
+
+struct Authority : Pair {
+  // The next document, with or without the writer, in force at the storage node if `here`.
+  void remove(bool here = true) {
+    config::Changes changes;
+    changes.remove_writers = {writer.key.id()};
+    adopt(changes, here);
+  }
+  void add(bool here = true) {
+    config::Changes changes;
+    changes.add_writers = {writer.key.id()};
+    adopt(changes, here);
+  }
+  void adopt(const config::Changes& changes, bool here) {
+    document = document->updated(changes).value();
+    if (here) REQUIRE(storage.ask(request::Adopt{*document}).status.ok());
+  }
+  // A block of one put, as the writer would sign it.
+  log::SignedBlock block(std::uint64_t incarnation, std::uint64_t number, std::uint64_t op,
+                         std::uint64_t signed_under, const Hash& previous = {}) const {
+    log::BlockHeader header;
+    header.swarm = document->swarm();
+    header.writer = writer.key.id();
+    header.destination = storage.key.id();
+    header.incarnation = incarnation;
+    header.number = number;
+    header.previous = previous;
+    header.document.number = signed_under;
+    if (signed_under == document->number()) header.document.hash = document->hash();
+    const Bytes encoded =
+        log::encode(log::make_op(header.swarm, log::OpKind::put, op, "k", std::to_string(op)));
+    return log::make_block(header, {{encoded, std::to_string(op), op}}, writer.key);
+  }
+  Hash hash_of(const log::SignedBlock& signed_block) const {
+    return log::block_hash(document->swarm(), signed_block.header);
+  }
+  std::uint64_t grant() { return grant_of(storage.disk, writer.key.id()).value(); }
+  std::string value() {
+    const Answer answer = read("k");
+    return answer.entries.empty() ? "" : answer.entries.at(0).value;
+  }
+};
+
+TEST_CASE("A1: a block signed under an earlier grant is refused for ever, in any incarnation") {
+  Authority here;
+  const auto first = here.block(1, 1, 1, 1);
+  const auto second = here.block(1, 2, 2, 1, here.hash_of(first));
+  REQUIRE(here.commit_one(first).record_index.has_value());
+  here.remove();
+  CHECK(here.reason_of(second) == log::RefusalReason::unauthorised);
+  here.add();
+  CHECK(here.grant() == 3);
+  CHECK(here.reason_of(second) == log::RefusalReason::earlier_grant);
+  for (const std::uint64_t under : {1, 2}) {
+    CHECK(here.reason_of(here.block(3, 1, 3, under)) == log::RefusalReason::earlier_grant);
+  }
+  CHECK(here.value() == "1");
+  // What was committed before keeps its receipt; what is signed anew is applied, and the old stays
+  // out of it after that as well, as after a restart.
+  CHECK(here.commit_one(first).record_index == 1U);
+  const auto anew = here.block(3, 1, 4, 3);
+  REQUIRE(here.commit_one(anew).record_index.has_value());
+  here.storage.open();
+  CHECK(here.reason_of(second) == log::RefusalReason::earlier_grant);
+  CHECK(here.commit_one(first).record_index == 1U);  // of an earlier incarnation by now
+  CHECK(here.value() == "4");
+}
+
+TEST_CASE("A1: documents that change other things leave a grant as it is") {
+  Authority here;
+  const auto block = here.block(1, 1, 1, 1);
+  config::Changes changes;
+  changes.capacities = {{here.storage.key.id(), 7}};
+  here.adopt(changes, true);
+  CHECK(here.grant() == 1);
+  CHECK(here.commit_one(block).record_index.has_value());
+  here.remove();
+  here.add();
+  CHECK(here.grant() == 4);
+  changes.capacities = {{here.storage.key.id(), 8}};
+  here.adopt(changes, true);
+  CHECK(here.grant() == 4);
+  CHECK(here.commit_one(here.block(4, 1, 2, 4)).record_index.has_value());
+}
+
+TEST_CASE("A1: a node that passed documents over goes by those that it adopted") {
+  SECTION("removed and added again between two documents that it has seen: it saw no break") {
+    Authority here;
+    here.remove(false);
+    here.add();
+    CHECK(here.grant() == 1);
+    CHECK(here.commit_one(here.block(1, 1, 1, 1)).record_index.has_value());
+  }
+  SECTION("added in a document that it never had: what was signed under that one counts") {
+    Authority here;
+    here.remove();
+    here.add(false);
+    config::Changes changes;
+    changes.capacities = {{here.storage.key.id(), 7}};
+    here.adopt(changes, true);
+    CHECK(here.grant() == 3);
+    CHECK(here.reason_of(here.block(2, 1, 1, 2)) == log::RefusalReason::earlier_grant);
+    CHECK(here.commit_one(here.block(3, 1, 2, 3)).record_index.has_value());
+  }
+  SECTION("a node that begins with a later document knows document 1, which that one contains") {
+    Authority here;
+    config::Changes changes;
+    changes.capacities = {{here.writer.key.id(), 7}};
+    changes.add_writers = {here.storage.key.id()};
+    here.adopt(changes, false);
+    here.storage.backend.reset();
+    here.storage.disk = store::MemoryStore();
+    here.storage.open(here.document);
+    CHECK(here.grant() == 1);
+    CHECK(grant_of(here.storage.disk, here.storage.key.id()).value() == 2);
+  }
+}
+
+TEST_CASE("A1: grants stand and fall with the record of their document") {
+  for (const auto fate :
+       {store::MemoryStore::FailedWrite::lost, store::MemoryStore::FailedWrite::landed}) {
+    Authority here;
+    here.remove();
+    config::Changes changes;
+    changes.add_writers = {here.writer.key.id()};
+    const auto third = here.document->updated(changes);
+    here.storage.disk.fail_next_write(Status(StatusCode::disk_full, "full"), fate);
+    CHECK(!here.storage.ask(request::Adopt{*third}).status.ok());
+    here.storage.open();
+    const bool landed = fate == store::MemoryStore::FailedWrite::landed;
+    CHECK(here.storage.backend->document().number() == (landed ? 3U : 2U));
+    CHECK(here.grant() == (landed ? 3U : 1U));
+  }
+}
+
+TEST_CASE("A1: a document given at the start has its record, with its grants, before any block") {
+  Authority here;
+  const auto old = here.block(1, 1, 1, 1);
+  here.remove();
+  here.add(false);
+  here.storage.open(here.document);
+  CHECK(here.grant() == 3);
+  CHECK(here.reason_of(old) == log::RefusalReason::earlier_grant);
+}
+
+}  // namespace
+}  // namespace kvswarm::node
