@@ -42,7 +42,7 @@ Endpoint endpoint_of(const SocketAddress& address) {
 class UvNetwork::Tcp final : public UvStreams {
  public:
   Tcp(UvLoop& loop, NetworkListener& listener, Resolver resolver)
-      : UvStreams(loop, listener, limits::kConnections),
+      : UvStreams(loop, listener, limits::kConnections + 2 * limits::kUnauthenticated),
         resolver_(std::move(resolver)),
         self_(std::make_shared<Tcp*>(this)) {}
 

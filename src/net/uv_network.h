@@ -1,8 +1,9 @@
 // The Network of production: TCP on libuv, TCP_NODELAY on.
 //
 // Host names are looked up by net/resolver.h off the loop thread, numeric addresses directly. At
-// most limits::kConnections connections at a time, dialled ones included; accepted ones beyond that
-// are closed at once and never shown. Thread: the loop's.
+// most limits::kConnections and twice limits::kUnauthenticated connections at a time, dialled ones
+// included; accepted ones beyond that are closed at once and never shown. The owner keeps a tighter
+// bound. Thread: the loop's.
 #pragma once
 
 #include <cstdint>

@@ -193,7 +193,7 @@ StoreReply Backend::run(request::Settle& request) {
 }
 
 StoreReply Backend::run(request::RecordSeenHead& request) {
-  StoreReply out{ready_to_write(), reply::Done{}};
+  StoreReply out{ready_to_write(), reply::SeenHeadRecorded{request.node}};
   if (!out.status.ok()) return out;
   out.status = noted(outbox_->record_seen_head(request.node, request.seen));
   return out;

@@ -144,6 +144,9 @@ struct Counts {
   std::vector<RefusedOp> refused;  // at most 100
   Status fault;                    // why writing stopped, if it did
 };
+struct SeenHeadRecorded {
+  NodeId node;
+};
 struct Done {};
 }  // namespace reply
 
@@ -157,7 +160,7 @@ struct StoreReply {
   Status status;  // the body is of the request's kind also when this is an error
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
                reply::Committed, reply::Answered, reply::Greeted, reply::DocumentRead,
-               reply::Adopted, reply::Counts>
+               reply::Adopted, reply::Counts, reply::SeenHeadRecorded>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };

@@ -69,12 +69,47 @@ swarm::Session Connections::make_session(swarm::Role role, std::optional<NodeId>
   return swarm::Session(std::move(options), now);
 }
 
-std::size_t Connections::count_strangers() const {
-  std::size_t count = 0;
-  for (const auto& [id, connection] : connections_) {
-    if (connection.established && !connection.listed) ++count;
+std::size_t Connections::slots_taken() const {
+  return static_cast<std::size_t>(std::count_if(
+      connections_.begin(), connections_.end(),
+      [](const auto& entry) { return entry.second.established || entry.second.outbound; }));
+}
+
+// Promise F4: who is not listed gets half of the slots, and makes place for who is. `connection`
+// has just been established and counts already.
+Status Connections::take_slot(const Connection& connection) {
+  std::size_t strangers = 0;
+  std::optional<ConnectionId> newest;
+  for (const auto& [id, other] : connections_) {
+    if (!other.established || other.listed) continue;
+    ++strangers;
+    newest = id;
   }
-  return count;
+  const Status full(StatusCode::unavailable, "no slot is free for a node that is not listed");
+  const bool too_many = slots_taken() > limits::kConnections;
+  if (!connection.listed) {
+    return strangers > limits::kUnlistedConnections || too_many ? full : Status();
+  }
+  if (!too_many) return {};
+  if (!newest) return {StatusCode::unavailable, "all slots are taken by listed nodes"};
+  drop(*newest, full);
+  return {};
+}
+
+// Nobody gets more by coming several times: of a peer's connections that have not said hello the
+// oldest goes. (Those that have are settled by settle_rivals; two are there for a moment when both
+// sides dial.)
+void Connections::keep_few_of(const NodeId& peer, ConnectionId newest) {
+  std::size_t count = 0;
+  std::optional<ConnectionId> oldest;
+  for (const auto& [id, connection] : connections_) {
+    if (!connection.established || connection.peer != peer) continue;
+    ++count;
+    if (!oldest && !connection.ready && id != newest) oldest = id;
+  }
+  if (count > limits::kPeerConnections && oldest) {
+    drop(*oldest, {StatusCode::unavailable, "too many connections of one node"});
+  }
 }
 
 // Who has not said yet who it is must not keep a listed peer out (promise F4): the one that has
@@ -91,13 +126,9 @@ void Connections::make_room_for_handshake() {
   drop(*oldest, {StatusCode::timed_out, "too many connections that did not say who they are"});
 }
 
-void Connections::accepted(ConnectionId id, Time now, Actions& actions) {
+void Connections::accepted(ConnectionId id, Time now) {
   now_ = now;
   make_room_for_handshake();
-  if (connections_.size() >= limits::kConnections) {
-    actions.push_back(action::Close{id});
-    return;
-  }
   Connection& connection = connections_[id];
   connection.session.emplace(make_session(swarm::Role::responder, std::nullopt, now));
   touched_.insert(id);
@@ -174,14 +205,19 @@ void Connections::on_established(ConnectionId id, Connection& connection, const 
     drop(id, {StatusCode::unauthorised, "the document does not list " + short_hex(peer)});
     return;
   }
-  if (!connection.listed && count_strangers() > limits::kConnections / 2) {
-    drop(id, {StatusCode::unavailable, "no slot is free for a node that is not listed"});
+  keep_few_of(peer, id);
+  if (const Status slot = take_slot(connection); !slot.ok()) {
+    drop(id, slot);
     return;
   }
   send(id, make_message(MessageType::hello, 0, encode(make_hello_(peer))));
 }
 
 void Connections::on_received(ConnectionId id, Connection& connection, swarm::Message message) {
+  if (!is_in_its_lane(message)) {
+    drop(id, {StatusCode::corruption, "a message in a lane that is not its own"});
+    return;
+  }
   if (connection.ready) {
     notices_.push_back(Incoming{id, connection.peer, connection.listed, std::move(message)});
     return;
@@ -314,6 +350,14 @@ std::size_t Connections::queue_limit(ConnectionId id) const {
   return is_listed(id) ? limits::kListedQueueBytes : limits::kUnlistedQueueBytes;
 }
 
+std::size_t Connections::unlisted_queued_bytes() const {
+  std::size_t sum = 0;
+  for (const auto& [id, connection] : connections_) {
+    if (connection.session && !connection.listed) sum += connection.session->queued_bytes();
+  }
+  return sum;
+}
+
 void Connections::release(ConnectionId id, swarm::Lane lane, std::size_t bytes) {
   const auto found = connections_.find(id);
   if (found == connections_.end() || !found->second.session) return;
@@ -382,7 +426,7 @@ void Connections::dial_due(Time now, Actions& actions) {
     if (id == options_.key->id() || is_ready(id)) continue;
     Peer& peer = peers_[id];
     if (peer.dialling || now.monotonic_ms < peer.retry_at_ms) continue;
-    if (connections_.size() < limits::kConnections) dial(id, peer, now, actions);
+    if (slots_taken() < limits::kConnections) dial(id, peer, now, actions);
   }
 }
 

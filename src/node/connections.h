@@ -57,7 +57,7 @@ class Connections {
   void set_found_addresses(const std::vector<PeerAddress>& addresses, Time now);
   void set_wanted(std::set<NodeId> wanted) { wanted_ = std::move(wanted); }
 
-  void accepted(ConnectionId connection, Time now, Actions& actions);
+  void accepted(ConnectionId connection, Time now);
   void connected(ConnectionId connection, Time now);
   void arrived(ConnectionId connection, BytesView bytes, Time now);
   void sent(ConnectionId connection, std::size_t bytes);
@@ -77,6 +77,7 @@ class Connections {
   bool is_listed(ConnectionId connection) const;
   std::size_t queued_bytes(ConnectionId connection) const;
   std::size_t queue_limit(ConnectionId connection) const;
+  std::size_t unlisted_queued_bytes() const;  // of all of them
   void release(ConnectionId connection, swarm::Lane lane, std::size_t bytes);
   // Ends a connection for a fault of the peer; `why` shows in status.
   void drop(ConnectionId connection, const Status& why);
@@ -117,8 +118,10 @@ class Connections {
   void say_farewell(ConnectionId id, Connection& connection);
   void end(ConnectionId id, Connection& connection);
   void back_off(Peer& peer, Time now);
-  std::size_t count_strangers() const;
   void make_room_for_handshake();
+  void keep_few_of(const NodeId& peer, ConnectionId newest);
+  Status take_slot(const Connection& connection);
+  std::size_t slots_taken() const;
   bool settle_rivals(ConnectionId id, const Connection& connection);
   void dial_due(Time now, Actions& actions);
   void dial(const NodeId& id, Peer& peer, Time now, Actions& actions);

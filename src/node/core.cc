@@ -108,9 +108,7 @@ void Core::tell(Severity severity, std::string line) {
   actions_.push_back(action::Tell{severity, std::move(line)});
 }
 
-void Core::handle(event::Accepted& event) {
-  connections_.accepted(event.connection, now_, actions_);
-}
+void Core::handle(event::Accepted& event) { connections_.accepted(event.connection, now_); }
 
 void Core::handle(event::Connected& event) { connections_.connected(event.connection, now_); }
 
@@ -131,7 +129,8 @@ void Core::handle(event::AddressesFound& event) {
 
 void Core::handle(event::Tick&) {
   connections_.tick(now_);
-  if (pending_ops_.empty() || now_.monotonic_ms < place_pending_at_ms_) return;
+  if (placing_ || pending_ops_.empty() || now_.monotonic_ms < place_pending_at_ms_) return;
+  placing_ = true;
   constexpr std::uint64_t kPlacePauseMs = 1000;
   place_pending_at_ms_ = now_.monotonic_ms + kPlacePauseMs;
   ask(request::PlacePending{});
@@ -215,15 +214,10 @@ void Core::on_ready(const Connections::Ready& ready) {
 
 void Core::on_gone(const Connections::Gone& gone) {
   ask(request::Forget{gone.connection});
-  serving_.erase(gone.connection);
+  requests_.forget(gone.connection);
   ahead_.erase(gone.connection);
   delivery_.restart(gone.peer);
-  // Blocks of a connection that is gone count against nobody's credit, so they must not pile up.
-  for (std::size_t i = incoming_.size(); i-- > 0;) {
-    if (incoming_[i].session != gone.connection) continue;
-    incoming_.erase(incoming_.begin() + static_cast<std::ptrdiff_t>(i));
-    incoming_costs_.erase(incoming_costs_.begin() + static_cast<std::ptrdiff_t>(i));
-  }
+  incoming_.forget(gone.connection);
   for (auto& [id, read] : reads_) {
     if (read.asked == gone.connection) read.asked.reset();
   }
@@ -246,18 +240,19 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::get:
     case MessageType::scan:
     case MessageType::read_document:
-      on_request(connection, incoming.listed, std::move(message));
+      on_request(incoming);
       return;  // its credit is given back when it was served
-    case MessageType::block: on_block(connection, incoming.peer, std::move(message)); return;
+    case MessageType::block: on_block(incoming, std::move(message)); return;
     case MessageType::announcement:
       on_announcement(connection, incoming.peer, message.payload);
       break;
     case MessageType::receipt:
     case MessageType::answer: {
       const bool is_receipt = message.type == static_cast<std::uint8_t>(MessageType::receipt);
-      const bool handled = is_receipt ? on_receipt(connection, incoming.peer, message.payload)
-                                      : on_answer(connection, incoming.peer, message);
-      if (handled) break;
+      const Handled handled = is_receipt ? on_receipt(connection, incoming.peer, message)
+                                         : on_answer(connection, incoming.peer, message);
+      if (handled == Handled::done) break;
+      if (handled == Handled::in_store) return;
       // Its credit stays taken while it waits, so the peer cannot make us hold more than that.
       ahead_[connection].push_back(std::move(incoming));
       return;
@@ -339,9 +334,28 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   KVSWARM_ASSIGN_OR_RETURN(witnessed.holds, log::decode_holds(announcement.holds));
   witnessed.recent[head.length] = {head, announcement.head};
   if (witnessed.recent.size() > kRecentHeads) witnessed.recent.erase(witnessed.recent.begin());
-  ask(request::RecordSeenHead{peer, {announcement.head, announcement.holds}});
+  record_head(peer);
   if (holds_changed) place_pending_at_ms_ = now_.monotonic_ms;
   return {};
+}
+
+// One head of a node at a time goes to the store, and what was overtaken meanwhile never does: a
+// node that announces faster than our disk is must not fill our memory.
+void Core::record_head(const NodeId& node) {
+  const auto [entry, fresh] = recording_.try_emplace(node, false);
+  if (!fresh) {
+    entry->second = true;
+    return;
+  }
+  const Witnessed& witnessed = witnessed_.at(node);
+  const auto& newest = witnessed.recent.at(witnessed.head.length).second;
+  ask(request::RecordSeenHead{node, {newest, log::encode_holds(witnessed.holds)}});
+}
+
+void Core::on_reply(const Status& status, reply::SeenHeadRecorded& reply) {
+  if (!status.ok()) tell(Severity::error, "the store: " + status.message());
+  const auto entry = recording_.extract(reply.node);
+  if (entry && entry.mapped()) record_head(reply.node);
 }
 
 // The length of a node's log that this one has seen; reads must not go back behind it (R3).

@@ -21,6 +21,7 @@
 #include "node/connections.h"
 #include "node/delivery.h"
 #include "node/events.h"
+#include "node/intake.h"
 #include "node/messages.h"
 
 namespace kvswarm::node {
@@ -83,19 +84,13 @@ class Core {
     std::uint64_t deadline_ms = 0;
     std::map<NodeId, std::uint64_t> ops;  // of the write, per destination
   };
+  // What became of a message: done with it; the store has it, and its credit stays taken until the
+  // reply; or it refers to a head that is still to be announced.
+  enum class Handled { done, in_store, too_early };
   struct Flushing {
     Ticket ticket = 0;
     Goal goal = Goal::receipted;
     std::uint64_t wait_ms = 0;
-  };
-  // A peer's requests, served a few at a time so that one peer cannot fill our memory (F4).
-  struct Serving {
-    std::deque<swarm::Message> waiting;
-    std::size_t in_store = 0;
-  };
-  struct IncomingBlock {
-    ConnectionId connection = 0;
-    std::size_t message_bytes = 0;
   };
 
   void handle(event::Accepted& event);
@@ -126,6 +121,7 @@ class Core {
   void on_message(Connections::Incoming& incoming);
   void on_announcement(ConnectionId connection, const NodeId& peer, BytesView payload);
   Status accept_head(const NodeId& peer, const Announcement& announcement);
+  void record_head(const NodeId& node);
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
   Status contradiction(const NodeId& peer, const log::SignedHead& head) const;
   std::uint64_t seen_length(const NodeId& peer) const;
@@ -133,14 +129,16 @@ class Core {
   Hello make_hello(const NodeId& peer) const;
 
   // Serving others (core_serving.cc)
-  void on_block(ConnectionId connection, const NodeId& peer, swarm::Message message);
-  void on_request(ConnectionId connection, bool listed, swarm::Message message);
+  void on_block(const Connections::Incoming& incoming, swarm::Message message);
+  void on_request(const Connections::Incoming& incoming);
+  static std::optional<StoreRequest> read_request(const Connections::Incoming& incoming);
   void start_commit();
   void serve_more(ConnectionId connection);
-  void serve(ConnectionId connection, const swarm::Message& message);
+  void serve_strangers();
+  bool has_room_for_answer(ConnectionId connection) const;
+  void serve(ConnectionId connection);
   void send_announcement(ConnectionId connection, const std::optional<Announcement>& announcement);
   void send_error(ConnectionId connection, std::uint64_t request_id, const Status& status);
-  void served(ConnectionId connection);
   void on_own_verdict(const Status& status, const reply::Committed::Item& item);
   void on_reply(const Status& status, reply::Committed& reply);
   void on_reply(const Status& status, reply::Answered& reply);
@@ -150,8 +148,7 @@ class Core {
   // Reading (core_reading.cc)
   void start_read(std::uint64_t id);
   void start_reads(const NodeId& holder);
-  // False: it refers to a head that is still to be announced. Likewise on_receipt.
-  bool on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
+  Handled on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
   void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
   void check_read(std::uint64_t id, const log::Head& head, Answer answer);
   void finish_get(std::uint64_t id, const log::Head& head, const Answer& answer,
@@ -167,7 +164,7 @@ class Core {
 
   // Writing (core_writing.cc)
   void send_blocks();
-  bool on_receipt(ConnectionId connection, const NodeId& peer, BytesView payload);
+  Handled on_receipt(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
   void on_refusal(const NodeId& peer, BytesView payload);
   void check_waits();
   WriteOutcome outcome_of(const Wait& wait) const;
@@ -181,6 +178,7 @@ class Core {
   void on_reply(const Status& status, reply::Settled& reply);
   void on_reply(const Status& status, reply::Adopted& reply);
   void on_reply(const Status& status, reply::Counts& reply);
+  void on_reply(const Status& status, reply::SeenHeadRecorded& reply);
   void on_reply(const Status& status, reply::Done& reply);
 
   Options options_;
@@ -205,13 +203,15 @@ class Core {
   std::deque<RefusedOp> refused_;        // the last ones
   std::deque<Ticket> status_tickets_;
   bool waits_dirty_ = false;
+  bool placing_ = false;  // a PlacePending is at the store
   std::uint64_t place_pending_at_ms_ = 0;
 
-  std::map<ConnectionId, Serving> serving_;
-  std::deque<request::Commit::Item> incoming_;
-  std::deque<IncomingBlock> incoming_costs_;  // one per item of incoming_
-  std::vector<IncomingBlock> committing_;     // empty: no commit is being written
-  std::deque<std::string> problems_;          // the last ones, for status
+  ReadIntake requests_;
+  BlockIntake incoming_;
+  std::vector<BlockCost> committing_;  // empty: no commit is being written
+  std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile
+  std::map<NodeId, bool> recording_;   // heads at the store; true: a newer one is to follow
+  std::deque<std::string> problems_;   // the last ones, for status
 };
 
 }  // namespace kvswarm::node

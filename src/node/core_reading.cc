@@ -66,29 +66,30 @@ void Core::start_reads(const NodeId& holder) {
   }
 }
 
-bool Core::on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message) {
+Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
+                              const swarm::Message& message) {
   const std::uint64_t id = message.request_id;
   const auto found = reads_.find(id);
   if (found == reads_.end() || found->second.asked != connection)
-    return true;  // given up meanwhile
+    return Handled::done;  // given up meanwhile
   auto answer = decode_answer(message.payload);
   if (!answer.ok()) {
     end_read(id, answer.status());
-    return true;
+    return Handled::done;
   }
   if (const Status fork = contradiction(peer, answer->head); !fork.ok()) {
     tell(Severity::error, fork.message());
     end_read(id, fork);
-    return true;
+    return Handled::done;
   }
-  if (!is_accepted(peer, answer->head)) return false;
+  if (!is_accepted(peer, answer->head)) return Handled::too_early;
   const auto head = log::decode_head(answer->head.head);
   KVSWARM_ASSERT(head.ok());
   if (head->length < found->second.least_length) {
     end_read(id, Status(StatusCode::corruption, "node " + short_hex(peer) +
                                                     " answered from an older head than it showed "
                                                     "before"));
-    return true;
+    return Handled::done;
   }
   const auto& holds = witnessed_.at(peer).holds;
   if (answer->kind == AnswerKind::not_found &&
@@ -96,10 +97,10 @@ bool Core::on_answer(ConnectionId connection, const NodeId& peer, const swarm::M
     end_read(id,
              Status(StatusCode::corruption,
                     "node " + short_hex(peer) + " says \"not found\" of what it does not hold"));
-    return true;
+    return Handled::done;
   }
   check_read(id, *head, std::move(answer).value());
-  return true;
+  return Handled::done;
 }
 
 void Core::on_local_answer(std::uint64_t id, const Status& status, Answer answer) {

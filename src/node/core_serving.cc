@@ -4,52 +4,35 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "codec/reader.h"
-#include "codec/writer.h"
 #include "node/core.h"
 
 namespace kvswarm::node {
-namespace {
-
-constexpr std::size_t kListedInStore = 64;  // reads of one peer that the store works on at once
-constexpr std::size_t kUnlistedInStore = 1;
-
-std::size_t block_bytes(const log::SignedBlock& block) {
-  return block.header.size() + Signature::kSize + block.body.size();
-}
-
-}  // namespace
 
 // Also from a node that the document does not list (any more): the signed refusal tells it why.
-void Core::on_block(ConnectionId connection, const NodeId& peer, swarm::Message message) {
+void Core::on_block(const Connections::Incoming& incoming, swarm::Message message) {
+  const ConnectionId connection = incoming.connection;
   const std::size_t bytes = message.payload.size();
   auto block = log::decode_signed_block(message.payload);
   if (!block.ok()) {
     connections_.drop(connection, block.status());
     return;
   }
-  incoming_.push_back({connection, peer, std::move(block).value()});
-  incoming_costs_.push_back({connection, bytes});
+  if (!incoming_.add({connection, incoming.peer, std::move(block).value()}, {connection, bytes},
+                     incoming.listed)) {
+    connections_.drop(connection, {StatusCode::failure, "too many blocks at once"});
+  }
 }
 
 // Blocks that arrive while a commit is being written share the next one.
 void Core::start_commit() {
   if (!committing_.empty() || incoming_.empty()) return;
-  request::Commit commit;
-  std::size_t bytes = 0;
-  while (!incoming_.empty() && commit.items.size() < limits::kRecordBlocks) {
-    const std::size_t size = block_bytes(incoming_.front().block);
-    if (!commit.items.empty() && bytes + size > limits::kCommitBytes) break;
-    bytes += size;
-    commit.items.push_back(std::move(incoming_.front()));
-    committing_.push_back(incoming_costs_.front());
-    incoming_.pop_front();
-    incoming_costs_.pop_front();
-  }
+  auto [commit, costs] = incoming_.take();
+  committing_ = std::move(costs);
   ask(std::move(commit));
 }
 
 void Core::on_reply(const Status& status, reply::Committed& reply) {
-  for (const IncomingBlock& cost : committing_) {
+  for (const BlockCost& cost : committing_) {
     connections_.release(cost.connection, swarm::Lane::blocks, cost.message_bytes);
   }
   committing_.clear();
@@ -95,64 +78,77 @@ void Core::on_own_verdict(const Status& status, const reply::Committed::Item& it
   if (!item.receipt) return;
   auto record = log::decode_record(item.receipt->record);
   KVSWARM_ASSERT(record.ok());
+  settling_.push_back({});
   ask(request::Settle{self_, std::move(record).value()});
 }
 
-void Core::on_request(ConnectionId connection, bool listed, swarm::Message message) {
-  Serving& serving = serving_[connection];
-  const std::size_t most = listed ? limits::kListedRequests : limits::kUnlistedRequests;
-  if (serving.waiting.size() + serving.in_store >= most) {
+// What a request asks of the store; nullopt when it is malformed.
+std::optional<StoreRequest> Core::read_request(const Connections::Incoming& incoming) {
+  const swarm::Message& message = incoming.message;
+  codec::Reader in(message.payload);
+  std::optional<StoreRequest> out;
+  switch (static_cast<MessageType>(message.type)) {
+    case MessageType::get:
+      out = request::Read{incoming.connection, message.request_id, in.fixed<Address>()};
+      break;
+    case MessageType::scan:
+      out = request::Scan{incoming.connection, message.request_id, in.fixed<Address>()};
+      break;
+    default: out = request::ReadDocument{incoming.connection, message.request_id, in.u64()}; break;
+  }
+  return in.finish("request").ok() ? out : std::nullopt;
+}
+
+void Core::on_request(const Connections::Incoming& incoming) {
+  const ConnectionId connection = incoming.connection;
+  auto request = read_request(incoming);
+  if (!request) {
+    connections_.drop(connection, {StatusCode::corruption, "a malformed request"});
+    return;
+  }
+  ReadIntake::Waiting waiting{std::move(*request), incoming.message.lane,
+                              incoming.message.payload.size()};
+  if (!requests_.add(connection, incoming.peer, incoming.listed, std::move(waiting))) {
     connections_.drop(connection, {StatusCode::failure, "too many requests at once"});
     return;
   }
-  serving.waiting.push_back(std::move(message));
   serve_more(connection);
+}
+
+// A stranger gets one answer at a time, of any size, and the next when that one has left.
+bool Core::has_room_for_answer(ConnectionId connection) const {
+  const std::size_t queued = connections_.queued_bytes(connection);
+  if (connections_.is_listed(connection)) return queued < limits::kListedQueueBytes / 4;
+  return queued < swarm::kNearlyEmptyBytes / 2 &&
+         connections_.unlisted_queued_bytes() < limits::kUnlistedQueuesBytes;
 }
 
 // Goes on with a peer's requests while the answers to the earlier ones find room.
 void Core::serve_more(ConnectionId connection) {
-  const auto found = serving_.find(connection);
-  if (found == serving_.end()) return;
-  // A stranger gets one answer at a time, of any size, and the next when that one has left.
-  const bool listed = connections_.is_listed(connection);
-  const std::size_t most = listed ? kListedInStore : kUnlistedInStore;
-  const std::size_t room =
-      listed ? connections_.queue_limit(connection) / 2 : swarm::kNearlyEmptyBytes / 2;
-  Serving& serving = found->second;
-  while (!serving.waiting.empty() && serving.in_store < most &&
-         connections_.queued_bytes(connection) < room) {
-    const swarm::Message message = std::move(serving.waiting.front());
-    serving.waiting.pop_front();
-    ++serving.in_store;
-    connections_.release(connection, message.lane, message.payload.size());
-    serve(connection, message);
-    if (serving_.count(connection) == 0) return;  // dropped for a malformed request
+  if (!connections_.is_listed(connection)) {
+    serve_strangers();
+    return;
+  }
+  while (requests_.can_take(connection) && has_room_for_answer(connection)) {
+    serve(connection);
   }
 }
 
-void Core::serve(ConnectionId connection, const swarm::Message& message) {
-  codec::Reader in(message.payload);
-  switch (static_cast<MessageType>(message.type)) {
-    case MessageType::get:
-    case MessageType::scan: {
-      const auto address = in.fixed<Address>();
-      if (!in.finish("request").ok()) break;
-      if (message.type == static_cast<std::uint8_t>(MessageType::get)) {
-        ask(request::Read{connection, message.request_id, address});
-      } else {
-        ask(request::Scan{connection, message.request_id, address});
-      }
-      return;
+void Core::serve_strangers() {
+  for (bool went_on = true; went_on;) {
+    went_on = false;
+    for (const ConnectionId connection : requests_.strangers_in_turn()) {
+      if (!requests_.can_take(connection) || !has_room_for_answer(connection)) continue;
+      serve(connection);
+      went_on = true;
     }
-    case MessageType::read_document: {
-      const std::uint64_t number = in.u64();
-      if (!in.finish("request").ok()) break;
-      ask(request::ReadDocument{connection, message.request_id, number});
-      return;
-    }
-    default: break;
   }
-  connections_.drop(connection, {StatusCode::corruption, "a malformed request"});
+}
+
+void Core::serve(ConnectionId connection) {
+  ReadIntake::Waiting next = requests_.take(connection);
+  connections_.release(connection, next.lane, next.message_bytes);
+  ask(std::move(next.request));
 }
 
 void Core::send_announcement(ConnectionId connection,
@@ -167,20 +163,16 @@ void Core::send_error(ConnectionId connection, std::uint64_t request_id, const S
                                  encode(ErrorMessage{status.code(), status.message()})));
 }
 
-// One request of the peer is done: the next one may go.
-void Core::served(ConnectionId connection) {
-  const auto found = serving_.find(connection);
-  if (found == serving_.end()) return;
-  if (found->second.in_store > 0) --found->second.in_store;
-  serve_more(connection);
-}
-
 void Core::on_reply(const Status& status, reply::Answered& reply) {
   if (reply.session == 0) {
     on_local_answer(reply.id, status, std::move(reply.answer));
     return;
   }
-  if (!connections_.is_open(reply.session)) return;
+  const ConnectionId connection = requests_.replied();
+  if (!connections_.is_open(connection)) {
+    serve_strangers();
+    return;
+  }
   if (status.ok()) {
     send_announcement(reply.session, reply.announcement);
     const bool taken = connections_.send(
@@ -192,7 +184,7 @@ void Core::on_reply(const Status& status, reply::Answered& reply) {
   } else {
     send_error(reply.session, reply.id, status);
   }
-  served(reply.session);
+  serve_more(reply.session);
 }
 
 void Core::on_reply(const Status& status, reply::Greeted& reply) {
@@ -218,7 +210,10 @@ void Core::on_reply(const Status& status, reply::Greeted& reply) {
 }
 
 void Core::on_reply(const Status&, reply::DocumentRead& reply) {
-  if (!connections_.is_open(reply.session)) return;
+  if (!connections_.is_open(requests_.replied())) {
+    serve_strangers();
+    return;
+  }
   const std::size_t most =
       connections_.is_listed(reply.session) ? limits::kMessageBytes : limits::kUnlistedMessageBytes;
   if (reply.json.size() > most) {
@@ -228,7 +223,7 @@ void Core::on_reply(const Status&, reply::DocumentRead& reply) {
     connections_.drop(reply.session, {StatusCode::failure, "the peer asks without reading"});
     return;
   }
-  served(reply.session);
+  serve_more(reply.session);
 }
 
 }  // namespace kvswarm::node

@@ -76,6 +76,7 @@ void Core::on_reply(const Status& status, reply::Flushed& reply) {
 }
 
 void Core::on_reply(const Status& status, reply::Placed& reply) {
+  placing_ = false;
   if (!status.ok()) {
     tell(Severity::error, "waiting ops could not be placed: " + status.message());
     return;
@@ -103,8 +104,9 @@ void Core::on_reply(const Status& status, reply::Loaded& reply) {
   }
   if (reply.destination == self_) {
     // A storage node that writes delivers to itself without a connection.
-    incoming_.push_back({0, self_, std::move(reply.block)});
-    incoming_costs_.push_back({0, 0});
+    if (!incoming_.add({0, self_, std::move(reply.block)}, {}, true)) {
+      delivery_.failed(self_, "too many blocks at once", now_);
+    }
     return;
   }
   const auto connection = connections_.connection_to(reply.destination);
@@ -117,19 +119,20 @@ void Core::on_reply(const Status& status, reply::Loaded& reply) {
   }
 }
 
-bool Core::on_receipt(ConnectionId connection, const NodeId& peer, BytesView payload) {
-  if (!delivery_.has_queued(peer)) return true;  // settled before, or never ours
-  auto receipt = log::decode_receipt(payload);
+Core::Handled Core::on_receipt(ConnectionId connection, const NodeId& peer,
+                               const swarm::Message& message) {
+  if (!delivery_.has_queued(peer)) return Handled::done;  // settled before, or never ours
+  auto receipt = log::decode_receipt(message.payload);
   if (!receipt.ok()) {
     connections_.drop(connection, receipt.status());
-    return true;
+    return Handled::done;
   }
   if (!is_accepted(peer, receipt->head)) {
     const Status fork = contradiction(peer, receipt->head);
-    if (fork.ok()) return false;
+    if (fork.ok()) return Handled::too_early;
     tell(Severity::error, fork.message());
     connections_.drop(connection, fork);
-    return true;
+    return Handled::done;
   }
   auto checked = log::check_receipt(document_.swarm(), *receipt);
   if (!checked.ok() || checked->head.node != peer) {
@@ -137,13 +140,18 @@ bool Core::on_receipt(ConnectionId connection, const NodeId& peer, BytesView pay
         checked.ok() ? Status(StatusCode::corruption, "another node's receipt") : checked.status();
     tell(Severity::error, "node " + short_hex(peer) + " gave a bad receipt: " + why.message());
     connections_.drop(connection, why);
-    return true;
+    return Handled::done;
   }
+  settling_.push_back({connection, message.payload.size()});
   ask(request::Settle{peer, std::move(checked->record)});
-  return true;
+  return Handled::in_store;
 }
 
 void Core::on_reply(const Status& status, reply::Settled& reply) {
+  KVSWARM_ASSERT(!settling_.empty());
+  connections_.release(settling_.front().connection, swarm::Lane::receipts,
+                       settling_.front().message_bytes);
+  settling_.pop_front();
   if (!status.ok()) {
     tell(Severity::error, "a receipt could not be stored: " + status.message());
     delivery_.failed(reply.destination, status.message(), now_);

@@ -84,7 +84,9 @@ Result<ErrorMessage> decode_error(BytesView bytes) {
   return out;
 }
 
-swarm::Lane lane_of(MessageType type) {
+namespace {
+
+std::optional<swarm::Lane> known_lane(MessageType type) {
   switch (type) {
     case MessageType::hello:
     case MessageType::announcement:
@@ -98,7 +100,16 @@ swarm::Lane lane_of(MessageType type) {
     case MessageType::read_document:
     case MessageType::document: return swarm::Lane::gets;
   }
-  return swarm::Lane::control;
+  return std::nullopt;
+}
+
+}  // namespace
+
+swarm::Lane lane_of(MessageType type) { return known_lane(type).value_or(swarm::Lane::control); }
+
+bool is_in_its_lane(const swarm::Message& message) {
+  const auto lane = known_lane(static_cast<MessageType>(message.type));
+  return !lane || *lane == message.lane;
 }
 
 swarm::Message make_message(MessageType type, std::uint64_t request_id, Bytes payload) {

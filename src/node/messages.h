@@ -2,6 +2,7 @@
 // decoders are strict and give corruption; thread: any.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -51,6 +52,8 @@ Result<ErrorMessage> decode_error(BytesView bytes);
 
 // The lane that each type travels in.
 swarm::Lane lane_of(MessageType type);
+// False: its sender chose a lane with other limits. A type that is not known may travel in any.
+bool is_in_its_lane(const swarm::Message& message);
 swarm::Message make_message(MessageType type, std::uint64_t request_id, Bytes payload);
 
 }  // namespace kvswarm::node

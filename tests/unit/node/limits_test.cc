@@ -2,102 +2,14 @@
 #include <memory>
 
 #include "base/limits.h"
-#include "node/core.h"
-#include "unit/node/pair.h"
+#include "unit/node/stage.h"
 
 namespace kvswarm::node {
 namespace {
 
-// A storage node's core, and strangers that speak the protocol to it.
-struct Stage {
-  Stage() : core({&pair.storage.key, &random, false, {}}, start()) {}
-
-  Core::Start start() {
-    const Backend& backend = *pair.storage.backend;
-    return {backend.document(), backend.past_documents(), backend.seen_heads(), backend.queued(),
-            backend.pending_ops()};
-  }
-
-  // Steps the core; what it sends goes to the stranger, what it asks of the store is kept.
-  void step(Event event) {
-    for (Action& action : core.step(std::move(event), now)) {
-      if (auto* send = std::get_if<action::Send>(&action)) sent[send->connection] += send->bytes;
-      if (auto* close = std::get_if<action::Close>(&action)) closed.insert(close->connection);
-      if (auto* ask = std::get_if<action::AskStore>(&action)) asked.push_back(std::move(*ask));
-    }
-  }
-
-  Pair pair;
-  SeededRandom random{5};
-  Time now{1'000'000, 1'700'000'000'000};
-  Core core;
-  std::map<ConnectionId, Bytes> sent;
-  std::set<ConnectionId> closed;
-  std::vector<action::AskStore> asked;
-};
-
-// The far end of a connection: an identity of its own that no document lists.
-struct Stranger {
-  // With the key of a listed node it is none.
-  Stranger(Stage& the_stage, ConnectionId the_connection,
-           const crypto::SigningKey* other_key = nullptr)
-      : stage(the_stage),
-        connection(the_connection),
-        key(other_key != nullptr ? crypto::SigningKey::from_seed(other_key->seed())
-                                 : crypto::SigningKey::generate(the_stage.random)) {
-    swarm::SessionOptions options;
-    options.role = swarm::Role::initiator;
-    options.swarm = stage.pair.document->swarm();
-    options.identity = &key;
-    options.random = &stage.random;
-    session.emplace(std::move(options), stage.now);
-    stage.step(event::Accepted{connection});
-    exchange();
-    session->set_listed(true);
-    Hello hello;
-    hello.document = {stage.pair.document->number(), stage.pair.document->hash()};
-    session->send(make_message(MessageType::hello, 0, encode(hello)));
-    exchange();
-  }
-
-  // Moves bytes both ways until nothing moves any more.
-  void exchange() {
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      const Bytes out = session->take_output(1 << 20, stage.now);
-      if (!out.empty()) {
-        stage.step(event::Arrived{connection, out});
-        moved = true;
-      }
-      Bytes in = std::move(stage.sent[connection]);
-      stage.sent[connection].clear();
-      if (in.empty()) continue;
-      stage.step(event::Sent{connection, in.size()});
-      session->receive(in, stage.now);
-      moved = true;
-    }
-  }
-
-  void send_gets(std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      session->send(make_message(MessageType::get, ++requests, Bytes(Address::kSize, 'a')));
-    }
-    exchange();
-  }
-
-  bool is_closed() const { return stage.closed.count(connection) > 0; }
-
-  Stage& stage;
-  ConnectionId connection;
-  crypto::SigningKey key;
-  std::optional<swarm::Session> session;
-  std::uint64_t requests = 0;
-};
-
 std::size_t reads_asked(const Stage& stage) {
   std::size_t count = 0;
-  for (const auto& ask : stage.asked) count += std::holds_alternative<request::Read>(ask.request);
+  for (const auto& ask : stage.asked) count += std::holds_alternative<request::Read>(ask);
   return count;
 }
 
@@ -157,17 +69,12 @@ TEST_CASE("F4: a stranger that asks without reading is held at its queue's limit
   const Address address = state::address_of(stage.pair.document->swarm(), key);
   stage.asked.clear();
   // Its requests arrive; nothing that it is sent is ever taken off the socket.
-  for (int i = 0; i < 60; ++i) {
-    stranger.session->send(
-        make_message(MessageType::get, ++stranger.requests, Bytes(address.view())));
-  }
-  stage.step(event::Arrived{2, stranger.session->take_output(1 << 20, stage.now)});
+  stranger.queue_gets(60, address);
+  stranger.push();
   std::size_t served = 0;
-  for (std::size_t i = 0; i < stage.asked.size(); ++i) {
-    if (!std::holds_alternative<request::Read>(stage.asked[i].request)) continue;
-    ++served;
-    StoreReply reply = stage.pair.storage.backend->execute(std::move(stage.asked[i].request), 1);
-    stage.step(event::StoreReplied{std::move(reply)});
+  while (!stage.asked.empty()) {
+    served += std::holds_alternative<request::Read>(stage.asked.front()) ? 1 : 0;
+    stage.work_once();
   }
   CHECK(served < 10);
 }
@@ -186,7 +93,7 @@ TEST_CASE("a block from a stranger is answered with a signed refusal and changes
   stranger.session->send(make_message(MessageType::block, 1, log::encode(block)));
   stranger.exchange();
   REQUIRE(!stage.asked.empty());
-  StoreReply reply = stage.pair.storage.backend->execute(std::move(stage.asked[0].request), 1);
+  StoreReply reply = stage.pair.storage.backend->execute(std::move(stage.asked[0]), 1);
   const auto verdict = std::get<reply::Committed>(reply.body).items.at(0).verdict;
   REQUIRE(verdict.refusal.has_value());
   const auto refusal = log::check_refusal(stage.pair.document->swarm(), *verdict.refusal);
@@ -218,9 +125,151 @@ TEST_CASE("a receipt with a made-up head, and an announcement behind it, reach n
     stranger.exchange();
   }
   for (const auto& ask : stage.asked) {  // nothing of it reaches the store
-    CHECK(!std::holds_alternative<request::RecordSeenHead>(ask.request));
-    CHECK(!std::holds_alternative<request::Settle>(ask.request));
+    CHECK(!std::holds_alternative<request::RecordSeenHead>(ask));
+    CHECK(!std::holds_alternative<request::Settle>(ask));
   }
+}
+
+TEST_CASE("F4: a listed peer takes the slot of a stranger when all are taken") {
+  crypto::initialise();
+  SeededRandom keys(9);
+  std::vector<crypto::SigningKey> listed;
+  std::vector<NodeId> ids;
+  for (std::size_t i = 0; i <= limits::kConnections - limits::kUnlistedConnections; ++i) {
+    listed.push_back(crypto::SigningKey::generate(keys));
+    ids.push_back(listed.back().id());
+  }
+  Stage stage(ids);
+  std::vector<std::unique_ptr<Stranger>> peers;
+  ConnectionId id = 2;
+  for (std::size_t i = 0; i < limits::kUnlistedConnections; ++i, id += 2) {
+    peers.push_back(std::make_unique<Stranger>(stage, id));
+  }
+  for (std::size_t i = 0; i + 1 < listed.size(); ++i, id += 2) {
+    peers.push_back(std::make_unique<Stranger>(stage, id, &listed[i]));
+  }
+  CHECK(stage.closed.empty());
+  Stranger last(stage, id, &listed.back());
+  CHECK_FALSE(last.is_closed());
+  CHECK(stage.closed == std::set<ConnectionId>{2 * limits::kUnlistedConnections});
+  Stranger stranger(stage, id + 2);
+  CHECK(stranger.is_closed());
+}
+
+TEST_CASE("F4: an identity that comes often gets the place of one") {
+  Stage stage;
+  SeededRandom keys(9);
+  const auto key = crypto::SigningKey::generate(keys);
+  std::vector<std::unique_ptr<Stranger>> visits;
+  std::size_t open = 0;
+  SECTION("and says hello each time") {
+    open = 1;
+    for (ConnectionId id = 2; id <= 40; id += 2) {
+      visits.push_back(std::make_unique<Stranger>(stage, id, &key));
+    }
+  }
+  SECTION("and says nothing") {
+    open = limits::kPeerConnections;
+    for (ConnectionId id = 2; id <= 40; id += 2) {
+      visits.push_back(std::make_unique<Stranger>(stage, id, &key, false));
+    }
+  }
+  CHECK(stage.closed.size() == visits.size() - open);
+  CHECK_FALSE(visits.back()->is_closed());
+}
+
+TEST_CASE("F4: strangers have few places at the store, however many they are or come again") {
+  Stage stage;
+  std::vector<std::unique_ptr<Stranger>> strangers;
+  ConnectionId id = 2;
+  for (; id <= 40; id += 2) strangers.push_back(std::make_unique<Stranger>(stage, id));
+  stage.work_off();
+  for (const auto& stranger : strangers) stranger->send_gets(10);
+  CHECK(reads_asked(stage) == limits::kUnlistedInStore);
+  // The one that has a place goes and comes again: the old request still counts.
+  const auto key = crypto::SigningKey::from_seed(strangers[0]->key.seed());
+  stage.step(event::Lost{strangers[0]->connection, Status()});
+  Stranger again(stage, id, &key);
+  again.send_gets(10);
+  CHECK(reads_asked(stage) == limits::kUnlistedInStore);
+
+  // A listed peer's request waits for those few, and not for the others.
+  Stranger listed(stage, id + 2, &stage.pair.writer.key);
+  listed.send_gets(1);
+  CHECK(reads_asked(stage) == limits::kUnlistedInStore + 1);
+  // All are served in the end, in turns.
+  for (int turn = 0; turn < 1000 && !stage.asked.empty(); ++turn) {
+    stage.work_once();
+    for (const auto& stranger : strangers) stranger->exchange();
+    again.exchange();
+  }
+  for (std::size_t i = 1; i < strangers.size(); ++i) CHECK(strangers[i]->heard.size() >= 10);
+  CHECK(again.heard.size() >= 10);
+}
+
+TEST_CASE("a message in another lane than its own ends the connection") {
+  Stage stage;
+  Stranger stranger(stage, 2, &stage.pair.writer.key);
+  const Bytes block = log::encode(stage.pair.put("k", "v"));
+  swarm::Lane lane = swarm::Lane::control;
+  SECTION("control, which has no window") {}
+  SECTION("gets") { lane = swarm::Lane::gets; }
+  stranger.session->send({lane, static_cast<std::uint8_t>(MessageType::block), 1, 0, block});
+  stranger.exchange();
+  CHECK(stranger.is_closed());
+  stage.work_off();
+  CHECK(stage.pair.read("k").kind == AnswerKind::not_found);
+}
+
+request::Commit::Item block_of(const NodeId& sender, std::size_t bytes) {
+  return {2, sender, {Bytes(100, 'h'), {}, Bytes(bytes, 'b')}};
+}
+
+TEST_CASE("a writer that floods delays another by one block, and holds no more than its share") {
+  crypto::initialise();
+  SeededRandom random(3);
+  const NodeId flood = crypto::SigningKey::generate(random).id();
+  const NodeId honest = crypto::SigningKey::generate(random).id();
+  BlockIntake intake;
+  for (int i = 0; i < 2000; ++i) REQUIRE(intake.add(block_of(flood, 300), {2, 400}, true));
+  CHECK(intake.add(block_of(honest, 300), {4, 400}, true));
+  CHECK(intake.add(block_of(honest, 301), {4, 401}, true));
+  const auto [commit, costs] = intake.take();
+  REQUIRE(commit.items.size() == limits::kRecordBlocks);
+  CHECK(costs.size() == commit.items.size());
+  std::vector<std::size_t> sizes;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (commit.items[i].sender == honest) sizes.push_back(commit.items[i].block.body.size());
+  }
+  CHECK(sizes == std::vector<std::size_t>{300, 301});
+
+  // Large ones: one alone always, then no more than may wait.
+  BlockIntake large;
+  std::size_t taken = 0;
+  while (large.add(block_of(flood, 1'000'000), {2, 1'000'100}, true)) ++taken;
+  CHECK(taken == limits::kUnappliedBytes / 1'000'164);
+  CHECK(large.add(block_of(honest, 1'000'000), {4, 1'000'100}, true));
+  large.forget(2);
+  CHECK(large.take().first.items.size() == 1);
+  CHECK(large.empty());
+}
+
+TEST_CASE("F4: blocks of strangers take a few places of a commit") {
+  crypto::initialise();
+  SeededRandom random(3);
+  BlockIntake intake;
+  for (ConnectionId id = 2; id <= 40; id += 2) {
+    const NodeId stranger = crypto::SigningKey::generate(random).id();
+    REQUIRE(intake.add(block_of(stranger, 300), {id, 400}, false));
+  }
+  const NodeId listed = crypto::SigningKey::generate(random).id();
+  for (int i = 0; i < 10; ++i) REQUIRE(intake.add(block_of(listed, 300), {100, 400}, true));
+  CHECK(intake.take().first.items.size() == limits::kUnlistedInStore + 10);
+  std::size_t commits = 0;
+  for (; !intake.empty(); ++commits) {
+    CHECK(intake.take().first.items.size() == limits::kUnlistedInStore);
+  }
+  CHECK(commits == 4);
 }
 
 TEST_CASE("random bytes after the handshake end the connection, never the node") {

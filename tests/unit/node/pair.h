@@ -47,11 +47,13 @@ struct Side {
 };
 
 struct Pair {
-  Pair() : random(7), writer(random), storage(random) {
+  explicit Pair(const std::vector<NodeId>& more_writers = {})
+      : random(7), writer(random), storage(random) {
     crypto::initialise();
     config::Settings settings;
     settings.capacities[storage.key.id()] = 1;
     settings.writers = {writer.key.id()};
+    settings.writers.insert(settings.writers.end(), more_writers.begin(), more_writers.end());
     document = config::Document::create(settings, random).value();
     writer.open(document);
     storage.open(document);
