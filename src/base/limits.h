@@ -33,6 +33,12 @@ inline constexpr std::size_t kRecordBytes = 16 * 1024 * 1024;
 inline constexpr std::size_t kMerkleProofHashes = 128;
 inline constexpr std::size_t kHoldRows = 65536;
 
+// The state and its proofs (section 6)
+inline constexpr std::size_t kProofBytes = 1024 * 1024;
+inline constexpr std::size_t kQuestionIntervals = 1024;
+inline constexpr std::size_t kQuestionLeaves = 1024;  // the most that a question's limit can be
+inline constexpr std::size_t kBucketLeaves = 128;     // between two places kept in memory
+
 // Swarm (section 8; promises F3 and F4)
 inline constexpr std::size_t kHandshakeBytes = 16 * 1024;
 inline constexpr std::uint64_t kHandshakeMs = 5000;

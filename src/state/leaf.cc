@@ -5,6 +5,7 @@
 #include "codec/reader.h"
 #include "codec/writer.h"
 #include "crypto/hash.h"
+#include "state/address_bits.h"
 
 namespace kvswarm::state {
 namespace {
@@ -47,6 +48,19 @@ Result<Leaf> decode_leaf(BytesView bytes) {
   if (leaf.index >= limits::kBlockOps) reader.fail();
   KVSWARM_RETURN_IF_ERROR(reader.finish("leaf"));
   return leaf;
+}
+
+Hash leaf_hash(const SwarmId& swarm, BytesView encoded_leaf) {
+  return crypto::hash(crypto::Purpose("kvswarm leaf"), swarm, encoded_leaf);
+}
+
+Hash node_hash(const SwarmId& swarm, std::size_t depth, const Address& address, const Hash& left,
+               const Hash& right) {
+  KVSWARM_ASSERT(depth < kAddressBits);
+  const char depth_byte = static_cast<char>(depth);
+  const Address shared = prefix(address, depth);
+  return crypto::hash(crypto::Purpose("kvswarm trienode"), swarm,
+                      {BytesView(&depth_byte, 1), shared.view(), left.view(), right.view()});
 }
 
 }  // namespace kvswarm::state

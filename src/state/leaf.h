@@ -1,4 +1,5 @@
-// Addresses and leaves of the state. Grammar: docs/formats/state.md. Values; thread: any.
+// Addresses, leaves and the hashes of the state. Grammar: docs/formats/state.md. Values; thread:
+// any.
 #pragma once
 
 #include "base/bytes.h"
@@ -25,5 +26,10 @@ struct Leaf {
 
 Bytes encode(const Leaf& leaf);
 Result<Leaf> decode_leaf(BytesView bytes);  // strict; corruption
+
+Hash leaf_hash(const SwarmId& swarm, BytesView encoded_leaf);
+// Of an inner node of the state's trie; `address` is any below it, depth at most 255.
+Hash node_hash(const SwarmId& swarm, std::size_t depth, const Address& address, const Hash& left,
+               const Hash& right);
 
 }  // namespace kvswarm::state

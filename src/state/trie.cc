@@ -1,0 +1,278 @@
+#include "state/trie.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "state/address_bits.h"
+#include "state/subtree_builder.h"
+
+namespace kvswarm::state {
+
+// The versions that somebody can still read.
+struct View::Live {
+  std::mutex mutex;
+  std::set<std::uint64_t> versions;
+};
+
+View::Version::~Version() {
+  const std::lock_guard lock(live->mutex);
+  live->versions.erase(number);
+}
+
+Subtree View::child(const Subtree& inner, bool right) const {
+  const InnerNode& parent = node(inner);
+  const std::uint32_t number = parent.child[right];
+  Subtree child;
+  child.hash = parent.hash[right];
+  if ((number & InnerNode::kIsInner) != 0) {
+    child.inner = number & ~InnerNode::kIsInner;
+    child.bucket = node(child).first_bucket;
+  } else {
+    child.bucket = number;
+    child.leaves = (*version_->buckets)[number].leaves;
+  }
+  child.first = (*version_->buckets)[child.bucket].first;
+  return child;
+}
+
+// One stage: what it makes and what becomes superfluous. Goes down the trie with the changes that
+// concern each subtree, so a node on the way of many changes is made anew once.
+class TrieUpdate {
+ public:
+  using Changes = std::vector<Change>::const_iterator;
+
+  TrieUpdate(Trie& trie, LeafCursor& before) : trie_(trie), reader_(trie.swarm_, before) {}
+
+  // Recursion is at most kAddressBits deep: each call is for a place that is known to more bits.
+  Result<Subtree> apply(const Subtree& tree, Changes begin, Changes end) {
+    if (begin == end) return tree;
+    if (tree.is_nothing()) return build(begin, end);
+    if (!tree.is_inner()) return apply_to_bucket(tree, begin, end);
+    const std::size_t own_depth = trie_.nodes_[tree.inner].depth;
+    // Changes ascend: if any parts from the node's prefix, the first or the last one does so first.
+    const std::size_t depth = std::min({own_depth, first_difference(begin->address, tree.first),
+                                        first_difference((end - 1)->address, tree.first)});
+    const Changes middle = std::partition_point(
+        begin, end, [depth](const Change& change) { return !bit(change.address, depth); });
+    if (depth < own_depth) return apply_above(tree, depth, begin, middle, end);
+
+    const Subtree old_left = trie_.current_.child(tree, false);
+    const Subtree old_right = trie_.current_.child(tree, true);
+    KVSWARM_ASSIGN_OR_RETURN(const Subtree left, apply(old_left, begin, middle));
+    KVSWARM_ASSIGN_OR_RETURN(const Subtree right, apply(old_right, middle, end));
+    if (left.hash == old_left.hash && right.hash == old_right.hash) return tree;
+    slots_.retired.nodes.push_back(tree.inner);
+    return join(depth, left, right);
+  }
+
+  // Ends the walk over leaves that come in order.
+  auto builder() {
+    const auto join_them = [this](std::size_t depth, const Subtree& left, const Subtree& right) {
+      return join(depth, left, right);
+    };
+    return SubtreeBuilder<Subtree, decltype(join_them)>(join_them);
+  }
+
+  static Subtree leaf(const Address& address, const Hash& hash) {
+    Subtree one;
+    one.first = address;
+    one.hash = hash;
+    one.leaves = 1;
+    return one;
+  }
+
+  Trie::Staged finish(const Subtree& top) {
+    slots_.top = top;
+    // The topmost bucket has no node above that would have put it into a slot.
+    if (!top.is_nothing()) place(slots_.top);
+    return std::move(slots_);
+  }
+  const Trie::SlotNumbers& made() const { return slots_.made; }
+
+ private:
+  Result<Subtree> apply_above(const Subtree& tree, std::size_t depth, Changes begin, Changes middle,
+                              Changes end) {
+    if (bit(tree.first, depth)) {
+      const Subtree left = build(begin, middle);
+      KVSWARM_ASSIGN_OR_RETURN(const Subtree right, apply(tree, middle, end));
+      return join(depth, left, right);
+    }
+    KVSWARM_ASSIGN_OR_RETURN(const Subtree left, apply(tree, begin, middle));
+    return join(depth, left, build(middle, end));
+  }
+
+  Subtree build(Changes begin, Changes end) {
+    auto leaves = builder();
+    for (; begin != end; ++begin) {
+      if (begin->leaf_hash) leaves.add(leaf(begin->address, *begin->leaf_hash));
+    }
+    return leaves.finish();
+  }
+
+  Result<Subtree> apply_to_bucket(const Subtree& bucket, Changes begin, Changes end) {
+    std::vector<HashedLeaf> rows;
+    if (bucket.leaves > 1) {
+      KVSWARM_ASSIGN_OR_RETURN(rows, reader_.read(bucket.first, bucket.leaves));
+    } else {
+      rows.push_back({});
+      rows.front().leaf.address = bucket.first;
+      rows.front().hash = bucket.hash;
+    }
+    auto leaves = builder();
+    for (const HashedLeaf& row : rows) {
+      for (; begin != end && begin->address < row.leaf.address; ++begin) {
+        if (begin->leaf_hash) leaves.add(leaf(begin->address, *begin->leaf_hash));
+      }
+      const bool is_changed = begin != end && begin->address == row.leaf.address;
+      if (!is_changed) leaves.add(leaf(row.leaf.address, row.hash));
+      if (is_changed && begin->leaf_hash) leaves.add(leaf(row.leaf.address, *begin->leaf_hash));
+      if (is_changed) ++begin;
+    }
+    for (; begin != end; ++begin) {
+      if (begin->leaf_hash) leaves.add(leaf(begin->address, *begin->leaf_hash));
+    }
+    const Subtree changed = leaves.finish();
+    if (changed.hash == bucket.hash) return bucket;  // at most K leaves: nothing was put into slots
+    slots_.retired.buckets.push_back(bucket.bucket);
+    return changed;
+  }
+
+  Subtree join(std::size_t depth, Subtree left, Subtree right) {
+    if (left.is_nothing()) return right;
+    if (right.is_nothing()) return left;
+    Subtree whole;
+    whole.first = left.first;
+    whole.hash = node_hash(trie_.swarm_, depth, left.first, left.hash, right.hash);
+    if (!left.is_inner() && !right.is_inner() &&
+        left.leaves + right.leaves <= trie_.bucket_leaves_) {
+      whole.leaves = left.leaves + right.leaves;
+      for (const Subtree& part : {left, right}) {
+        if (part.bucket != Subtree::kNowhere) slots_.retired.buckets.push_back(part.bucket);
+      }
+      return whole;
+    }
+    InnerNode node;
+    node.depth = static_cast<std::uint8_t>(depth);
+    node.hash[0] = left.hash;
+    node.hash[1] = right.hash;
+    node.child[0] = place(left);
+    node.child[1] = place(right);
+    node.first_bucket = left.bucket;
+    whole.inner = trie_.nodes_.add(node);
+    slots_.made.nodes.push_back(whole.inner);
+    whole.bucket = left.bucket;
+    return whole;
+  }
+
+  // Puts a bucket that is new into a slot; how a node names its child.
+  std::uint32_t place(Subtree& tree) {
+    if (tree.is_inner()) return tree.inner | InnerNode::kIsInner;
+    if (tree.bucket == Subtree::kNowhere) {
+      tree.bucket = trie_.buckets_.add(Bucket{tree.first, static_cast<std::uint8_t>(tree.leaves)});
+      slots_.made.buckets.push_back(tree.bucket);
+    }
+    return tree.bucket;
+  }
+
+  Trie& trie_;
+  BucketReader reader_;
+  Trie::Staged slots_;
+};
+
+Trie::Trie(const SwarmId& swarm, std::size_t bucket_leaves)
+    : swarm_(swarm), bucket_leaves_(bucket_leaves), live_(std::make_shared<View::Live>()) {
+  KVSWARM_ASSERT(bucket_leaves >= 1 && bucket_leaves <= limits::kBucketLeaves);
+  publish({});
+}
+
+Result<Trie> Trie::load(const SwarmId& swarm, std::size_t bucket_leaves, LeafCursor& leaves) {
+  Trie trie(swarm, bucket_leaves);
+  TrieUpdate update(trie, leaves);
+  auto builder = update.builder();
+  KVSWARM_RETURN_IF_ERROR(leaves.seek({}));
+  std::optional<Address> last;
+  for (;;) {
+    KVSWARM_ASSIGN_OR_RETURN(const std::optional<Leaf> leaf, leaves.next());
+    if (!leaf) break;
+    if (last && leaf->address <= *last) {
+      return Status(StatusCode::corruption,
+                    "the state's leaves do not ascend at " + short_hex(leaf->address));
+    }
+    last = leaf->address;
+    builder.add(TrieUpdate::leaf(leaf->address, leaf_hash(swarm, encode(*leaf))));
+  }
+  trie.staged_ = update.finish(builder.finish());
+  trie.commit();
+  return trie;
+}
+
+Result<Hash> Trie::stage(std::vector<Change> changes, LeafCursor& before) {
+  discard();
+  free_unreachable();
+  std::stable_sort(changes.begin(), changes.end(), [](const Change& one, const Change& other) {
+    return one.address < other.address;
+  });
+  // Of equal addresses the last one stays.
+  const auto same = [](const Change& one, const Change& other) {
+    return one.address == other.address;
+  };
+  changes.erase(changes.begin(), std::unique(changes.rbegin(), changes.rend(), same).base());
+
+  TrieUpdate update(*this, before);
+  const Result<Subtree> top = update.apply(current_.top(), changes.cbegin(), changes.cend());
+  if (!top.ok()) {
+    free(update.made());
+    return top.status();
+  }
+  staged_ = update.finish(*top);
+  return staged_->top.hash;
+}
+
+void Trie::commit() {
+  KVSWARM_ASSERT(staged_.has_value());
+  Staged staged = std::move(*staged_);
+  staged_.reset();
+  retired_.push_back({current_.version_->number, std::move(staged.retired)});
+  publish(staged.top);
+}
+
+void Trie::discard() {
+  if (staged_) free(staged_->made);
+  staged_.reset();
+}
+
+void Trie::publish(const Subtree& top) {
+  auto version = std::make_shared<View::Version>();
+  version->swarm = swarm_;
+  version->top = top;
+  version->nodes = nodes_.table();
+  version->buckets = buckets_.table();
+  version->live = live_;
+  if (current_.version_) version->number = current_.version_->number + 1;
+  {
+    const std::lock_guard lock(live_->mutex);
+    live_->versions.insert(version->number);
+  }
+  current_.version_ = std::move(version);
+}
+
+void Trie::free(const SlotNumbers& slots) {
+  for (const std::uint32_t number : slots.nodes) nodes_.free(number);
+  for (const std::uint32_t number : slots.buckets) buckets_.free(number);
+}
+
+void Trie::free_unreachable() {
+  std::uint64_t oldest = 0;
+  {
+    const std::lock_guard lock(live_->mutex);
+    oldest = *live_->versions.begin();  // there is one: the current
+  }
+  for (; !retired_.empty() && retired_.front().last_version < oldest; retired_.pop_front()) {
+    free(retired_.front().slots);
+  }
+}
+
+}  // namespace kvswarm::state
