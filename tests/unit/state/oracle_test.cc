@@ -1,9 +1,9 @@
 // tests/oracle/state_oracle.py, written from docs/formats/state.md alone, and we agree: on the
 // golden vectors that it made, and on what we make.
-#include <nlohmann/json.hpp>
 
 #include "support/catch.h"
 #include "support/process.h"
+#include "support/vectors.h"
 #include "unit/state/world.h"
 
 namespace kvswarm::state {
