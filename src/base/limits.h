@@ -89,6 +89,7 @@ inline constexpr std::uint64_t kFreeDiskPercent = 5;
 
 // Saved proofs and evidence (promises F1, C3, A4)
 inline constexpr std::size_t kSavedBytes = 60 * 1024 * 1024;  // one file; below a control frame
+inline constexpr std::size_t kReceiptRowsRead = 200'000;      // to find the receipts of one file
 inline constexpr std::size_t kSavedEntries = 65536;           // records in one receipt file
 inline constexpr std::size_t kEvidenceBytes = 32 * 1024;      // one piece of evidence
 inline constexpr std::size_t kEvidenceTextBytes = 15 * 1024;  // a document's text in one

@@ -186,7 +186,7 @@ StoreReply Backend::run(request::LoadBlock& request) {
 StoreReply Backend::run(request::Settle& request) {
   StoreReply out{ready_to_write(), reply::Settled{request.destination, {}}};
   if (!out.status.ok()) return out;
-  auto result = outbox_->settle(request.destination, request.record, wall_ms_);
+  auto result = outbox_->settle(request.destination, request.record, request.receipt, wall_ms_);
   out.status = noted(result.status());
   if (result.ok()) std::get<reply::Settled>(out.body).result = std::move(result).value();
   return out;
@@ -352,6 +352,15 @@ StoreReply Backend::run(request::Count&) {
   auto refused = outbox_->refused_ops(kRefusedShown);
   out.status = refused.status();
   if (refused.ok()) body.refused = std::move(refused).value();
+  return out;
+}
+
+StoreReply Backend::run(request::ReadReceipts& request) {
+  StoreReply out{fault_, reply::ReceiptsRead{}};
+  if (!outbox_) return out;
+  auto saved = outbox_->saved_receipt(request.first_op, request.last_op);
+  out.status = saved.status();
+  if (saved.ok()) out.body = reply::ReceiptsRead{std::move(saved).value()};
   return out;
 }
 

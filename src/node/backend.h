@@ -44,6 +44,11 @@ struct LoadBlock {
 struct Settle {
   NodeId destination;
   log::Record record;  // of a checked receipt
+  Bytes receipt{};     // the whole of it, encoded; empty: not to be kept
+};
+struct ReadReceipts {
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
 };
 struct RecordSeenHead {
   NodeId node;
@@ -87,10 +92,11 @@ struct Adopt {
 struct Count {};  // for status
 }  // namespace request
 
-using StoreRequest = std::variant<request::Flush, request::PlacePending, request::LoadBlock,
-                                  request::Settle, request::RecordSeenHead, request::Commit,
-                                  request::Read, request::Scan, request::Greet, request::Forget,
-                                  request::ReadDocument, request::Adopt, request::Count>;
+using StoreRequest =
+    std::variant<request::Flush, request::PlacePending, request::LoadBlock, request::Settle,
+                 request::RecordSeenHead, request::Commit, request::Read, request::Scan,
+                 request::Greet, request::Forget, request::ReadDocument, request::Adopt,
+                 request::Count, request::ReadReceipts>;
 
 namespace reply {
 struct Flushed {
@@ -147,6 +153,9 @@ struct Counts {
 struct SeenHeadRecorded {
   NodeId node;
 };
+struct ReceiptsRead {
+  Bytes saved;  // a file of docs/formats/saved.md
+};
 struct Done {};
 }  // namespace reply
 
@@ -160,7 +169,7 @@ struct StoreReply {
   Status status;  // the body is of the request's kind also when this is an error
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
                reply::Committed, reply::Answered, reply::Greeted, reply::DocumentRead,
-               reply::Adopted, reply::Counts, reply::SeenHeadRecorded>
+               reply::Adopted, reply::Counts, reply::SeenHeadRecorded, reply::ReceiptsRead>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -222,6 +231,7 @@ class Backend {
   StoreReply run(request::ReadDocument& request);
   StoreReply run(request::Adopt& request);
   StoreReply run(request::Count& request);
+  StoreReply run(request::ReadReceipts& request);
   StoreReply answered(SessionKey session, std::uint64_t id, Result<Answer> answer);
   Status fill_commit(reply::Committed& reply, std::vector<BlockVerdict> verdicts,
                      const std::vector<request::Commit::Item>& items);

@@ -106,6 +106,7 @@ class Core {
   void handle(event::Write& event);
   void handle(event::Await& event);
   void handle(event::DescribeStatus& event);
+  void handle(event::SaveReceipt& event);
   void handle(event::Cancel& event);
   void handle(event::Tick& event);
 
@@ -179,6 +180,7 @@ class Core {
   void on_reply(const Status& status, reply::Adopted& reply);
   void on_reply(const Status& status, reply::Counts& reply);
   void on_reply(const Status& status, reply::SeenHeadRecorded& reply);
+  void on_reply(const Status& status, reply::ReceiptsRead& reply);
   void on_reply(const Status& status, reply::Done& reply);
 
   Options options_;
@@ -202,6 +204,7 @@ class Core {
   std::set<std::uint64_t> pending_ops_;  // numbered, durable, in no block
   std::deque<RefusedOp> refused_;        // the last ones
   std::deque<Ticket> status_tickets_;
+  std::deque<Ticket> receipt_tickets_;  // likewise in the order of the store requests
   bool waits_dirty_ = false;
   bool placing_ = false;  // a PlacePending is at the store
   std::uint64_t place_pending_at_ms_ = 0;

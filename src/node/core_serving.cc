@@ -79,7 +79,7 @@ void Core::on_own_verdict(const Status& status, const reply::Committed::Item& it
   auto record = log::decode_record(item.receipt->record);
   KVSWARM_ASSERT(record.ok());
   settling_.push_back({});
-  ask(request::Settle{self_, std::move(record).value()});
+  ask(request::Settle{self_, std::move(record).value(), log::encode(*item.receipt)});
 }
 
 // What a request asks of the store; nullopt when it is malformed.

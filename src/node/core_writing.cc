@@ -143,7 +143,7 @@ Core::Handled Core::on_receipt(ConnectionId connection, const NodeId& peer,
     return Handled::done;
   }
   settling_.push_back({connection, message.payload.size()});
-  ask(request::Settle{peer, std::move(checked->record)});
+  ask(request::Settle{peer, std::move(checked->record), message.payload});
   return Handled::in_store;
 }
 
@@ -273,6 +273,22 @@ void Core::on_reply(const Status& status, reply::Counts& reply) {
     return;
   }
   respond(ticket, Outcome(status_with(reply)));
+}
+
+void Core::handle(event::SaveReceipt& event) {
+  receipt_tickets_.push_back(event.ticket);
+  ask(request::ReadReceipts{event.first_op, event.last_op});
+}
+
+void Core::on_reply(const Status& status, reply::ReceiptsRead& reply) {
+  KVSWARM_ASSERT(!receipt_tickets_.empty());
+  const Ticket ticket = receipt_tickets_.front();
+  receipt_tickets_.pop_front();
+  if (!status.ok()) {
+    respond(ticket, status);
+    return;
+  }
+  respond(ticket, Outcome(SavedFile{std::move(reply.saved)}));
 }
 
 void Core::on_reply(const Status& status, reply::Done&) {

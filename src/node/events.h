@@ -85,16 +85,22 @@ struct Await {
 struct DescribeStatus {
   Ticket ticket = 0;
 };
+struct SaveReceipt {  // of ops first .. last, as a file for others
+  Ticket ticket = 0;
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+};
 struct Cancel {  // the ticket is answered with `interrupted`
   Ticket ticket = 0;
 };
 struct Tick {};  // time has passed; see Core::next_tick_ms
 }  // namespace event
 
-using Event = std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent,
-                           event::Lost, event::StoreReplied, event::AddressesFound,
-                           event::DocumentFound, event::Get, event::Scan, event::Write,
-                           event::Await, event::DescribeStatus, event::Cancel, event::Tick>;
+using Event =
+    std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent, event::Lost,
+                 event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Get,
+                 event::Scan, event::Write, event::Await, event::DescribeStatus, event::SaveReceipt,
+                 event::Cancel, event::Tick>;
 
 // What the local user gets back.
 struct GetOutcome {
@@ -149,7 +155,11 @@ struct NodeStatus {
   std::vector<std::string> problems;  // plain sentences
 };
 
-using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus>;
+struct SavedFile {
+  Bytes bytes;  // docs/formats/saved.md
+};
+
+using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile>;
 
 namespace action {
 struct Dial {

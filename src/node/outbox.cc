@@ -306,7 +306,7 @@ Result<log::SignedBlock> Outbox::load(const NodeId& destination, std::uint64_t n
 }
 
 Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Record& record,
-                                       std::uint64_t wall_ms) {
+                                       const Bytes& receipt, std::uint64_t wall_ms) {
   Settled settled;
   const auto found = states_.find(destination);
   if (found == states_.end()) return settled;
@@ -333,6 +333,7 @@ Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Rec
   settled.number = state.settled;
   if (count == 0) return settled;
   KVSWARM_RETURN_IF_ERROR(prune(destination, state, wall_ms, batch));
+  keep_receipt(destination, count, receipt, state, batch);
   batch.put(rows::outbox(destination), rows::encode(state));
   KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::yes));
   states_[destination] = state;
@@ -397,6 +398,8 @@ Status Outbox::prune(const NodeId& destination, rows::OutboxState& state, std::u
     }
     batch.erase(rows::outgoing(destination, state.incarnation, state.retained_from));
     state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, block_bytes(block));
+    KVSWARM_RETURN_IF_ERROR(
+        drop_receipt(destination, state.incarnation, state.retained_from, state, batch));
     ++state.retained_from;
   }
   return {};

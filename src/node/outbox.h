@@ -80,9 +80,15 @@ class Outbox {
     std::vector<std::uint64_t> moved;  // op numbers that are pending again
   };
   // Stores the outcomes that a checked receipt of `destination` gives. Blocks that are not the
-  // next to settle are passed over: they are sent, and so receipted, again.
-  Result<Settled> settle(const NodeId& destination, const log::Record& record,
+  // next to settle are passed over: they are sent, and so receipted, again. The encoded receipt is
+  // kept as long as the blocks are; an empty one is not.
+  Result<Settled> settle(const NodeId& destination, const log::Record& record, const Bytes& receipt,
                          std::uint64_t wall_ms);
+
+  // What anyone can check about ops first .. last (docs/formats/saved.md). unavailable when some
+  // have no receipt here: queued, refused without one, or no longer retained. usage when it is too
+  // much for one file.
+  Result<Bytes> saved_receipt(std::uint64_t first_op, std::uint64_t last_op) const;
 
   // The newest head of a node whose table of holds this writer has; goes into its blocks.
   Status record_seen_head(const NodeId& node, const rows::SeenHead& seen);
@@ -117,6 +123,10 @@ class Outbox {
   Status settle_block(const log::CommittedBlock& committed, const log::SignedBlock& block,
                       const NodeId& destination, store::Batch& batch, Settled& settled,
                       std::map<std::uint64_t, Address>& moved_addresses) const;
+  void keep_receipt(const NodeId& destination, std::size_t blocks, const Bytes& receipt,
+                    rows::OutboxState& state, store::Batch& batch) const;
+  Status drop_receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number,
+                      rows::OutboxState& state, store::Batch& batch) const;
   Status prune(const NodeId& destination, rows::OutboxState& state, std::uint64_t wall_ms,
                store::Batch& batch) const;
 

@@ -25,6 +25,7 @@ constexpr char kQueued = 'q';
 constexpr char kPending = 'p';
 constexpr char kPlacement = 'a';
 constexpr char kRefused = 'x';
+constexpr char kReceipt = 'y';
 constexpr char kGrant = 'g';
 constexpr char kRefusal = 'n';
 
@@ -75,6 +76,10 @@ Bytes pending_table() { return table(kPending).take(); }
 Bytes placement(const Address& address) { return table(kPlacement).fixed(address).take(); }
 Bytes refused(std::uint64_t op_number) { return table(kRefused).u64(op_number).take(); }
 Bytes refused_table() { return table(kRefused).take(); }
+Bytes receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t last_number) {
+  return table(kReceipt).fixed(destination).u64(incarnation).u64(last_number).take();
+}
+Bytes receipts_of(const NodeId& destination) { return table(kReceipt).fixed(destination).take(); }
 Bytes grant(const NodeId& writer) { return table(kGrant).fixed(writer).take(); }
 Bytes refusal(const NodeId& destination) { return table(kRefusal).fixed(destination).take(); }
 Bytes refusal_table() { return table(kRefusal).take(); }
@@ -226,6 +231,23 @@ Result<RefusedRow> decode_refused_row(BytesView bytes) {
   out.destination = in.fixed<NodeId>();
   out.key = in.raw(in.remaining());
   KVSWARM_RETURN_IF_ERROR(in.finish("refused op row"));
+  return out;
+}
+
+Bytes encode(const ReceiptRow& row) {
+  Writer out;
+  return out.u64(row.first_number).u64(row.first_op).u64(row.last_op).raw(row.receipt).take();
+}
+
+Result<ReceiptRow> decode_receipt_row(BytesView bytes) {
+  Reader in(bytes);
+  ReceiptRow out;
+  out.first_number = in.u64();
+  out.first_op = in.u64();
+  out.last_op = in.u64();
+  if (out.first_number == 0 || out.first_op == 0 || out.last_op < out.first_op) in.fail();
+  out.receipt = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("receipt row"));
   return out;
 }
 

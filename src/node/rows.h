@@ -45,8 +45,11 @@ Bytes pending_table();
 Bytes placement(const Address& address);  // Placement
 Bytes refused(std::uint64_t op_number);   // RefusedRow
 Bytes refused_table();
-Bytes grant(const NodeId& writer);         // u64; absent: 1
-Bytes refusal(const NodeId& destination);  // SignedRefusal, the newest
+// ReceiptRow: a receipt, under the last of our blocks that it settled
+Bytes receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t last_number);
+Bytes receipts_of(const NodeId& destination);  // prefix
+Bytes grant(const NodeId& writer);             // u64; absent: 1
+Bytes refusal(const NodeId& destination);      // SignedRefusal, the newest
 Bytes refusal_table();
 
 // Up to which block of a writer's stream this node has applied.
@@ -134,6 +137,17 @@ struct RefusedRow {
 };
 Bytes encode(const RefusedRow& row);
 Result<RefusedRow> decode_refused_row(BytesView bytes);
+
+// A checked receipt, and what of ours it settled: blocks up to the one in the key, and the least
+// and greatest number of their ops.
+struct ReceiptRow {
+  std::uint64_t first_number = 0;
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+  Bytes receipt;  // encoded
+};
+Bytes encode(const ReceiptRow& row);
+Result<ReceiptRow> decode_receipt_row(BytesView bytes);
 
 Bytes encode_u64(std::uint64_t value);
 Result<std::uint64_t> decode_u64(BytesView bytes);
