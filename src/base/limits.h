@@ -86,6 +86,7 @@ inline constexpr std::uint64_t kRetentionMs = 7ULL * 24 * 3600 * 1000;
 inline constexpr std::uint64_t kRetentionBytes = 256ULL * 1024 * 1024;  // per destination
 inline constexpr std::uint64_t kFreeDiskBytes = 512ULL * 1024 * 1024;
 inline constexpr std::uint64_t kFreeDiskPercent = 5;
+inline constexpr std::size_t kSyncedFileBytes = 4096;  // notes of what was synced; then anew
 
 // Saved proofs and evidence (promises F1, C3, A4)
 inline constexpr std::size_t kSavedBytes = 60 * 1024 * 1024;  // one file; below a control frame

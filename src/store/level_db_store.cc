@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "store/level_db_check.h"
 #include "store/sync_env.h"
 
 namespace kvswarm::store {
@@ -135,9 +136,17 @@ struct LevelDbStore::Parts {
   Parts(std::string opened, const LevelDbOptions& options)
       : directory(std::move(opened)),
         env(options.base_env != nullptr ? options.base_env : leveldb::Env::Default(),
-            options.sync_directory),
+            options.sync_directory, options.make_directory),
+        run_background(options.run_background),
         filter(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey)),
         cache(leveldb::NewLRUCache(options.block_cache_bytes)) {}
+
+  // LevelDB waits for its background work when it is deleted.
+  ~Parts() { work(); }
+
+  void work() const {
+    if (run_background) run_background();
+  }
 
   leveldb::Options level_db_options(const LevelDbOptions& options) {
     leveldb::Options out;
@@ -152,47 +161,14 @@ struct LevelDbStore::Parts {
     return out;
   }
 
-  Status check_current();
-  Status check_tables();
-
   const std::string directory;
   SyncEnv env;
+  const std::function<void()> run_background;
   NoLogger logger;
   const std::unique_ptr<const leveldb::FilterPolicy> filter;
   const std::unique_ptr<leveldb::Cache> cache;
   std::unique_ptr<leveldb::DB> database;
 };
-
-// Without CURRENT, LevelDB starts an empty database and deletes what it finds. Log and table files
-// come only after CURRENT is durable, so their presence without it is damage.
-Status LevelDbStore::Parts::check_current() {
-  std::vector<std::string> names;
-  // Nothing to read is for LevelDB to report, or to create.
-  if (!env.GetChildren(directory, &names).ok()) return {};
-  if (std::find(names.begin(), names.end(), "CURRENT") != names.end()) return {};
-  const bool has_data = std::any_of(names.begin(), names.end(), [](const std::string& name) {
-    return is_table_file(name) ||
-           (name.size() > 4 && name.compare(name.size() - 4, 4, ".log") == 0);
-  });
-  if (!has_data) return {};
-  return {StatusCode::corruption,
-          "the store in " + directory + " is damaged: its file CURRENT is missing"};
-}
-
-// Every live table now, not when it is first read. After opening, because only then are the
-// unfinished tables of a crash gone, which are no damage.
-Status LevelDbStore::Parts::check_tables() {
-  std::vector<std::string> names;
-  KVSWARM_RETURN_IF_ERROR(from_level_db(env.GetChildren(directory, &names), directory));
-  const std::set<std::string> ours = env.tables_made();
-  for (const std::string& name : names) {
-    if (!is_table_file(name) || ours.count(name) != 0) continue;
-    const Status checked = check_table_footer(directory + "/" + name);
-    // A compaction may remove a table between the listing and here.
-    if (!checked.ok() && checked.code() != StatusCode::not_found) return checked;
-  }
-  return {};
-}
 
 Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory) {
   return open(directory, LevelDbOptions{});
@@ -201,7 +177,9 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory) 
 Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
                                                   const LevelDbOptions& options) {
   auto parts = std::make_unique<Parts>(directory, options);
-  KVSWARM_RETURN_IF_ERROR(parts->check_current());
+  KVSWARM_ASSIGN_OR_RETURN(const LevelDbCheck check,
+                           check_level_db(*parts->env.target(), directory));
+  KVSWARM_RETURN_IF_ERROR(parts->env.begin(directory, check));
   const leveldb::Options level_db_options = parts->level_db_options(options);
   KVSWARM_RETURN_IF_ERROR(guarded(directory, [&] {
     leveldb::DB* database = nullptr;
@@ -209,7 +187,7 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
     parts->database.reset(database);
     return opened;
   }));
-  KVSWARM_RETURN_IF_ERROR(parts->check_tables());
+  parts->work();
   return std::unique_ptr<Store>(new LevelDbStore(std::move(parts)));
 }
 
@@ -224,6 +202,7 @@ Result<std::optional<Bytes>> LevelDbStore::get(BytesView key) {
     found = got.ok();
     return got.IsNotFound() ? leveldb::Status::OK() : got;
   }));
+  parts_->work();  // a read may ask for a compaction
   return found ? std::optional<Bytes>(std::move(value)) : std::nullopt;
 }
 
@@ -242,6 +221,7 @@ Status LevelDbStore::write(const Batch& batch, Sync sync) {
     options.sync = sync == Sync::yes;
     return parts_->database->Write(options, &changes);
   });
+  parts_->work();
   return refused_;
 }
 

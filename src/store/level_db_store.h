@@ -27,15 +27,21 @@ class Status;
 
 namespace kvswarm::store {
 
-// How a directory is made durable; fsync_directory (base/file.h) but in tests.
-using DirectorySync = std::function<Status(const std::string& directory)>;
+// A call on a directory that leveldb::Env lacks or does otherwise.
+using DirectoryCall = std::function<Status(const std::string& directory)>;
 
 struct LevelDbOptions {
   std::size_t block_cache_bytes = 32 * 1024 * 1024;
   std::size_t write_buffer_bytes = 16 * 1024 * 1024;
-  bool create_if_missing = true;     // the directory itself; never its parents
-  DirectorySync sync_directory;      // empty: fsync_directory
+  bool create_if_missing = true;  // the directory itself; never its parents
+  // The disk, if it is not the system's. The directory calls when empty: fsync_directory of
+  // base/file.h; mkdir with mode 0700, no error when it exists.
   leveldb::Env* base_env = nullptr;  // not owned; nullptr: Env::Default()
+  DirectoryCall sync_directory;
+  DirectoryCall make_directory;
+  // For an Env that queues background work instead of giving it to a thread (single-threaded
+  // simulation): does the queued work. Called between two calls into LevelDB.
+  std::function<void()> run_background;
 };
 
 class LevelDbStore final : public Store {

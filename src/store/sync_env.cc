@@ -1,25 +1,18 @@
 #include "store/sync_env.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "base/file.h"
+#include "base/limits.h"
 
 namespace kvswarm::store {
 namespace {
-
-// The end of a table (LevelDB's doc/table_format.md): two block handles of two varints each, zero
-// bytes up to 40, magic number. After each block stand a type byte and a 32-bit checksum.
-constexpr std::uint64_t kFooterBytes = 48;
-constexpr std::uint64_t kBlockTrailerBytes = 5;
-constexpr unsigned char kTableMagic[8] = {0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb};
 
 bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -27,39 +20,9 @@ bool ends_with(const std::string& text, std::string_view end) {
 
 std::string file_name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// Takes one varint64 off the front. (codec/varint is stricter than LevelDB's own encoding.)
-std::optional<std::uint64_t> take_varint(BytesView* bytes) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64 && !bytes->empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes->front());
-    bytes->remove_prefix(1);
-    value |= std::uint64_t{byte & 0x7fu} << shift;
-    if (byte < 0x80) return value;
-  }
-  return std::nullopt;
-}
-
-// The place just after a block and its trailer; nullopt when the handle is malformed or when the
-// block cannot lie below `bound`. `start` receives its offset.
-std::optional<std::uint64_t> take_block_end(BytesView* bytes, std::uint64_t bound,
-                                            std::uint64_t* start) {
-  const auto offset = take_varint(bytes);
-  const auto size = take_varint(bytes);
-  if (!offset || !size || *offset > bound || *size > bound - *offset) return std::nullopt;
-  *start = *offset;
-  return *offset + *size + kBlockTrailerBytes;
-}
-
-bool footer_fits(BytesView footer, std::uint64_t file_bytes) {
-  const BytesView magic = footer.substr(kFooterBytes - sizeof kTableMagic);
-  if (std::memcmp(magic.data(), kTableMagic, sizeof kTableMagic) != 0) return false;
-  BytesView handles = footer.substr(0, kFooterBytes - sizeof kTableMagic);
-  const std::uint64_t bound = file_bytes - kFooterBytes;
-  std::uint64_t metaindex_start = 0;
-  std::uint64_t index_start = 0;
-  const auto metaindex_end = take_block_end(&handles, bound, &metaindex_start);
-  const auto index_end = take_block_end(&handles, bound, &index_start);
-  return metaindex_end && index_end && *metaindex_end == index_start && *index_end == bound;
+Status make_private(const std::string& directory) {
+  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return status_from_errno(errno, "cannot make the folder");
 }
 
 leveldb::Status to_level_db(const Status& status, const std::string& name) {
@@ -73,83 +36,118 @@ leveldb::Status to_level_db(const Status& status, const std::string& name) {
 
 }  // namespace
 
-// A log file that knows whether everything in it was synced.
-class SyncEnv::LogFile final : public leveldb::WritableFile {
+// Knows how long it is and whether all of it was synced.
+class SyncEnv::RecordFile final : public leveldb::WritableFile {
  public:
-  LogFile(SyncEnv* env, std::unique_ptr<leveldb::WritableFile> file)
-      : env_(env), file_(std::move(file)) {}
+  RecordFile(SyncEnv* env, std::string name, std::unique_ptr<leveldb::WritableFile> file)
+      : env_(env), name_(std::move(name)), file_(std::move(file)) {}
 
-  ~LogFile() override {
+  ~RecordFile() override {
     const std::lock_guard<std::mutex> lock(env_->mutex_);
     if (env_->current_log_ == this) env_->current_log_ = nullptr;
   }
 
   leveldb::Status Append(const leveldb::Slice& data) override {
-    unsynced_ = true;
+    bytes_ += data.size();
     return file_->Append(data);
   }
   leveldb::Status Close() override { return file_->Close(); }
   leveldb::Status Flush() override { return file_->Flush(); }
   leveldb::Status Sync() override {
     const leveldb::Status synced = file_->Sync();
-    if (synced.ok()) unsynced_ = false;
+    if (!synced.ok()) return synced;
+    synced_bytes_ = bytes_;
+    env_->note_synced(name_, bytes_);
     return synced;
   }
 
-  bool unsynced() const { return unsynced_; }
+  bool unsynced() const { return synced_bytes_ != bytes_; }
 
  private:
   SyncEnv* const env_;
+  const std::string name_;
   const std::unique_ptr<leveldb::WritableFile> file_;
-  bool unsynced_ = false;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t synced_bytes_ = 0;
 };
 
-bool is_table_file(const std::string& name) {
-  return ends_with(name, ".ldb") || ends_with(name, ".sst");
-}
+namespace {
 
-Status check_table_footer(const std::string& path) {
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat about {};
-  if (!file.valid() || ::fstat(file.get(), &about) != 0) {
-    return status_from_errno(errno, "cannot read " + path);
+// The beginning of a file.
+class StartOfFile final : public leveldb::SequentialFile {
+ public:
+  StartOfFile(std::unique_ptr<leveldb::SequentialFile> file, std::uint64_t bytes)
+      : file_(std::move(file)), left_(bytes) {}
+
+  leveldb::Status Read(std::size_t size, leveldb::Slice* result, char* scratch) override {
+    const leveldb::Status read = file_->Read(std::min<std::uint64_t>(size, left_), result, scratch);
+    left_ -= std::min<std::uint64_t>(result->size(), left_);
+    return read;
   }
-  const auto file_bytes = static_cast<std::uint64_t>(about.st_size);
-  const Status damaged(StatusCode::corruption, "damaged table file " + path);
-  if (!S_ISREG(about.st_mode) || file_bytes < kFooterBytes) return damaged;
-  char footer[kFooterBytes];
-  const ssize_t got =
-      ::pread(file.get(), footer, kFooterBytes, static_cast<off_t>(file_bytes - kFooterBytes));
-  if (got < 0) return status_from_errno(errno, "cannot read " + path);
-  if (got != static_cast<ssize_t>(kFooterBytes)) return damaged;
-  return footer_fits({footer, kFooterBytes}, file_bytes) ? Status() : damaged;
+  leveldb::Status Skip(std::uint64_t size) override {
+    left_ -= std::min(size, left_);
+    return file_->Skip(size);
+  }
+
+ private:
+  const std::unique_ptr<leveldb::SequentialFile> file_;
+  std::uint64_t left_;
+};
+
+}  // namespace
+
+SyncEnv::SyncEnv(leveldb::Env* base, DirectoryCall sync_directory, DirectoryCall make_directory)
+    : EnvWrapper(base),
+      sync_directory_(sync_directory ? std::move(sync_directory) : DirectoryCall(fsync_directory)),
+      make_directory_(make_directory ? std::move(make_directory) : DirectoryCall(make_private)) {}
+
+Status SyncEnv::begin(const std::string& directory, const LevelDbCheck& check) {
+  readable_ = check.readable;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  bool may_come_again = false;
+  for (const auto& [name, length] : check.synced) {
+    if (target()->FileExists(directory + "/" + name) &&
+        (is_log_file(name) || readable_.count(name) > 0)) {
+      synced_[name] = length;
+    } else if (is_manifest_file(name)) {
+      // LevelDB gives the number of a MANIFEST that never came into force to another one: what is
+      // noted of the first must be gone for good before that.
+      may_come_again = true;
+    }
+  }
+  if (!may_come_again) return {};
+  leveldb::Status status = write_synced_file(directory);
+  if (status.ok()) status = synced_file_->Sync();
+  return from_level_db(status, directory);
 }
 
-SyncEnv::SyncEnv(leveldb::Env* base, DirectorySync sync_directory)
-    : EnvWrapper(base),
-      sync_directory_(sync_directory ? std::move(sync_directory) : DirectorySync(fsync_directory)) {
+leveldb::Status SyncEnv::NewSequentialFile(const std::string& name,
+                                           leveldb::SequentialFile** file) {
+  const leveldb::Status opened = target()->NewSequentialFile(name, file);
+  const auto readable = readable_.find(file_name_of(name));
+  if (!opened.ok() || readable == readable_.end()) return opened;
+  *file = new StartOfFile(std::unique_ptr<leveldb::SequentialFile>(*file), readable->second);
+  return opened;
 }
 
 leveldb::Status SyncEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
   *file = nullptr;
-  if (!ends_with(name, ".log")) {
-    if (is_table_file(name)) {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      tables_made_.insert(file_name_of(name));
-    }
-    return target()->NewWritableFile(name, file);
-  }
-  leveldb::Status status = sync_current_log();
+  const bool log = is_log_file(file_name_of(name));
+  if (!log && !is_manifest_file(file_name_of(name))) return target()->NewWritableFile(name, file);
+  leveldb::Status status = log ? sync_current_log() : leveldb::Status::OK();
   if (!status.ok()) return status;
   leveldb::WritableFile* opened = nullptr;
   status = target()->NewWritableFile(name, &opened);
   if (!status.ok()) return status;
-  auto log = std::make_unique<LogFile>(this, std::unique_ptr<leveldb::WritableFile>(opened));
-  status = sync_parent(name);
-  if (!status.ok()) return status;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  current_log_ = log.get();
-  *file = log.release();
+  auto records =
+      std::make_unique<RecordFile>(this, name, std::unique_ptr<leveldb::WritableFile>(opened));
+  if (log) {
+    status = sync_parent(name);
+    if (!status.ok()) return status;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    current_log_ = records.get();
+  }
+  *file = records.release();
   return status;
 }
 
@@ -157,7 +155,7 @@ leveldb::Status SyncEnv::NewRandomAccessFile(const std::string& name,
                                              leveldb::RandomAccessFile** file) {
   *file = nullptr;
   if (is_table_file(name)) {
-    const Status checked = check_table_footer(name);
+    const Status checked = check_table_footer(*target(), name);
     // A missing file is reported by LevelDB itself: it may then look for its other ending.
     if (!checked.ok() && checked.code() != StatusCode::not_found) return to_level_db(checked, name);
   }
@@ -173,22 +171,15 @@ leveldb::Status SyncEnv::RenameFile(const std::string& from, const std::string& 
 leveldb::Status SyncEnv::RemoveFile(const std::string& name) {
   if (is_manifest_in_force(name)) return leveldb::Status::IOError(name, "CURRENT names this file");
   const leveldb::Status removed = target()->RemoveFile(name);
-  if (removed.ok()) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    tables_made_.erase(file_name_of(name));
-  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (removed.ok()) synced_.erase(file_name_of(name));
   return removed;
 }
 
 leveldb::Status SyncEnv::CreateDir(const std::string& name) {
-  if (::mkdir(name.c_str(), 0700) == 0) return sync_parent(name);
-  if (errno == EEXIST) return leveldb::Status::OK();
-  return to_level_db(status_from_errno(errno, "cannot make the folder"), name);
-}
-
-std::set<std::string> SyncEnv::tables_made() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return tables_made_;
+  if (target()->FileExists(name)) return leveldb::Status::OK();
+  const Status made = make_directory_(name);
+  return made.ok() ? sync_parent(name) : to_level_db(made, name);
 }
 
 leveldb::Status SyncEnv::sync_parent(const std::string& name) {
@@ -198,7 +189,7 @@ leveldb::Status SyncEnv::sync_parent(const std::string& name) {
 
 leveldb::Status SyncEnv::sync_current_log() {
   // Not under the lock: LevelDB makes, writes and deletes log files one call at a time.
-  LogFile* log = nullptr;
+  RecordFile* log = nullptr;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     log = current_log_;
@@ -209,8 +200,39 @@ leveldb::Status SyncEnv::sync_current_log() {
 bool SyncEnv::is_manifest_in_force(const std::string& name) {
   const std::string file_name = file_name_of(name);
   if (file_name.rfind("MANIFEST-", 0) != 0) return false;
-  auto current = read_file(parent_directory(name) + "/CURRENT", 256);
-  return current.ok() && *current == file_name + "\n";
+  return read_start(*target(), parent_directory(name) + "/CURRENT", file_name.size() + 2) ==
+         file_name + "\n";
+}
+
+// What cannot be noted is only less known later: no error of the write that was synced.
+void SyncEnv::note_synced(const std::string& name, std::uint64_t length) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  synced_[file_name_of(name)] = length;
+  if (synced_file_failed_) return;
+  leveldb::Status status;
+  if (synced_file_ == nullptr ||
+      synced_file_bytes_ + kSyncedEntryBytes > limits::kSyncedFileBytes) {
+    status = write_synced_file(parent_directory(name));
+  } else {
+    status = synced_file_->Append(encode_synced_entry(file_name_of(name), length));
+    if (status.ok()) status = synced_file_->Flush();
+    synced_file_bytes_ += kSyncedEntryBytes;
+  }
+  synced_file_failed_ = !status.ok();
+}
+
+// Begins the file SYNCED anew, with all that is known.
+leveldb::Status SyncEnv::write_synced_file(const std::string& directory) {
+  Bytes entries;
+  for (const auto& [name, length] : synced_) entries += encode_synced_entry(name, length);
+  leveldb::WritableFile* opened = nullptr;
+  synced_file_.reset();
+  leveldb::Status status = target()->NewWritableFile(directory + "/" + kSyncedFileName, &opened);
+  if (!status.ok()) return status;
+  synced_file_.reset(opened);
+  synced_file_bytes_ = entries.size();
+  status = synced_file_->Append(entries);
+  return status.ok() ? synced_file_->Flush() : status;
 }
 
 }  // namespace kvswarm::store

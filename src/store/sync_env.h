@@ -8,6 +8,9 @@
 // power loss that earlier unsynced ones do not (D3). The MANIFEST that CURRENT names is never
 // removed: LevelDB would do that after a failed sync of a rename that took place.
 //
+// What a synced write can rely on is noted in the file SYNCED (store/synced_lengths.h), and what
+// check_level_db found to be torn is kept from LevelDB: it would refuse to open.
+//
 // Damage (F2): a table file is opened only after its footer was checked against the file's length;
 // LevelDB would allocate whatever size an altered footer asks for.
 // Thread: any, as leveldb::Env demands (LevelDB compacts on its own thread). One store at a time.
@@ -15,19 +18,26 @@
 
 #include <leveldb/env.h>
 
+#include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 
+#include "store/level_db_check.h"
 #include "store/level_db_store.h"
 
 namespace kvswarm::store {
 
 class SyncEnv final : public leveldb::EnvWrapper {
  public:
-  // `base` is not owned. An empty `sync_directory` means fsync_directory of base/file.h.
-  explicit SyncEnv(leveldb::Env* base, DirectorySync sync_directory = {});
+  // `base` is not owned. The directory calls may be empty: see LevelDbOptions.
+  explicit SyncEnv(leveldb::Env* base, DirectoryCall sync_directory = {},
+                   DirectoryCall make_directory = {});
 
+  // Before LevelDB opens the store in `directory`: what the check of it found.
+  Status begin(const std::string& directory, const LevelDbCheck& check);
+
+  leveldb::Status NewSequentialFile(const std::string& name,
+                                    leveldb::SequentialFile** file) override;
   leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** file) override;
   leveldb::Status NewRandomAccessFile(const std::string& name,
                                       leveldb::RandomAccessFile** file) override;
@@ -36,28 +46,23 @@ class SyncEnv final : public leveldb::EnvWrapper {
   // One level, mode 0700, its name made durable in the parent. No error when it exists.
   leveldb::Status CreateDir(const std::string& name) override;
 
-  // Tables that this environment made and that still exist: right after opening, the ones that a
-  // compaction may be writing at this moment, so that their footers say nothing yet.
-  std::set<std::string> tables_made() const;
-
  private:
-  class LogFile;
+  class RecordFile;  // a log or a MANIFEST
   leveldb::Status sync_parent(const std::string& name);
   leveldb::Status sync_current_log();
   bool is_manifest_in_force(const std::string& name);
+  void note_synced(const std::string& name, std::uint64_t length);
+  leveldb::Status write_synced_file(const std::string& directory);
 
-  const DirectorySync sync_directory_;
-  mutable std::mutex mutex_;
-  std::set<std::string> tables_made_;
-  LogFile* current_log_ = nullptr;  // not owned
+  const DirectoryCall sync_directory_;
+  const DirectoryCall make_directory_;
+  SyncedLengths readable_;
+  std::mutex mutex_;
+  RecordFile* current_log_ = nullptr;  // not owned
+  SyncedLengths synced_;
+  std::unique_ptr<leveldb::WritableFile> synced_file_;  // none yet, or no longer: it failed
+  std::size_t synced_file_bytes_ = 0;
+  bool synced_file_failed_ = false;
 };
-
-// Checks the last 48 bytes of a table file: magic number, and the two block handles exactly where
-// LevelDB's writer puts them (metaindex block, index block, footer, with nothing between or after).
-// corruption, naming the file, when they are not; failure when the file cannot be read.
-Status check_table_footer(const std::string& path);
-
-// Whether `name` (with or without folders before it) is a LevelDB table: 000123.ldb or .sst.
-bool is_table_file(const std::string& name);
 
 }  // namespace kvswarm::store

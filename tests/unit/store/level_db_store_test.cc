@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "store/level_db_check.h"
 #include "store/sync_env.h"
 #include "support/catch.h"
 #include "support/temporary_directory.h"
@@ -387,18 +388,19 @@ TEST_CASE("a footer is checked against the file's length") {
   const TemporaryDirectory folder;
   make_tables(folder.path("db"));
   const std::string table = tables_in(folder.path("db")).front();
-  CHECK(check_table_footer(table).ok());
+  CHECK(check_table_footer(*leveldb::Env::Default(), table).ok());
   Bytes whole = *read_file(table, 10'000'000);
   // The first handle's offset, as large as ten bytes can say.
   Bytes altered = whole;
   altered.replace(altered.size() - 48, 10, Bytes(9, '\xff') + '\x01');
   write_plainly(table, altered);
-  CHECK(check_table_footer(table).code() == StatusCode::corruption);
+  CHECK(check_table_footer(*leveldb::Env::Default(), table).code() == StatusCode::corruption);
   // No varint ends.
   altered.replace(altered.size() - 48, 40, Bytes(40, '\xff'));
   write_plainly(table, altered);
-  CHECK(check_table_footer(table).code() == StatusCode::corruption);
-  CHECK(check_table_footer(folder.path("db/absent.ldb")).code() == StatusCode::not_found);
+  CHECK(check_table_footer(*leveldb::Env::Default(), table).code() == StatusCode::corruption);
+  CHECK(check_table_footer(*leveldb::Env::Default(), folder.path("db/absent.ldb")).code() ==
+        StatusCode::not_found);
 }
 
 TEST_CASE("LevelDB's errors have our codes") {

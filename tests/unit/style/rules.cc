@@ -158,7 +158,9 @@ const std::vector<Door>& doors() {
   static const std::vector<Door> kDoors = {
       {"libsodium", {"sodium"}, {"src/crypto/", "tests/unit/crypto/"}},
       // Benchmarks also compare with LevelDB itself.
-      {"LevelDB", {"leveldb/"}, {"src/store/", "tests/unit/store/", "bench/against_"}},
+      {"LevelDB",
+       {"leveldb/"},
+       {"src/store/", "tests/unit/store/", "tests/disk/", "bench/against_"}},
       {"libuv", {"uv.h", "uv/"}, {"src/net/uv_", "tests/unit/net/"}},
       {"nlohmann/json",
        {"nlohmann/"},
