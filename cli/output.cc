@@ -74,6 +74,25 @@ Status Output::finish() {
   return status_;
 }
 
+Status check_new_file(const std::string& path) {
+  if (access(path.c_str(), F_OK) != 0) return Status();
+  return Status(StatusCode::usage, path + " exists already; it is not overwritten");
+}
+
+Status write_new_file(const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".tmp-" + std::to_string(getpid());
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) return system_error("cannot write " + path, errno);
+  int error = write_all(fd, bytes);
+  if (error == 0 && fsync(fd) != 0) error = errno;
+  if (close(fd) != 0 && error == 0) error = errno;
+  // A link, unlike a rename, never takes another file's place.
+  if (error == 0 && link(temporary.c_str(), path.c_str()) != 0) error = errno;
+  unlink(temporary.c_str());
+  if (error == EEXIST) return check_new_file(path);
+  return error == 0 ? Status() : system_error("cannot write " + path, error);
+}
+
 Status print(std::string_view data) {
   Output output(STDOUT_FILENO, "standard output");
   output.write(data);

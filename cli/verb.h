@@ -38,6 +38,8 @@ std::unique_ptr<Verb> make_get();
 std::unique_ptr<Verb> make_import();
 std::unique_ptr<Verb> make_export();
 std::unique_ptr<Verb> make_status();
+std::unique_ptr<Verb> make_receipt();
+std::unique_ptr<Verb> make_verify();
 std::unique_ptr<Verb> make_version();
 
 }  // namespace kvswarm::cli

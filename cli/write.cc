@@ -48,6 +48,8 @@ class Write final : public Verb {
     flags.note("--del.KEY", "delete; KEY is everything behind the dot");
     flags.toggle("--ack", &ack_, "exit 6 unless the storage nodes have it within --timeout");
     flags.toggle("--receipt", &receipt_, "exit 6 unless receipts are here within --timeout");
+    flags.text("--receipt-file", "FILE", &receipt_file_,
+               "--receipt, and save what anyone can check with kvswarm verify");
     flags.duration("--wait", &wait_ms_, "without these: try to deliver for so long (3s)");
     flags.toggle("--queue", &queue_, "only queue: the same as --wait 0");
     declare_node(flags, &node_, "limits --ack and --receipt (10s)");
@@ -61,8 +63,12 @@ class Write final : public Verb {
     if (arguments.dynamic.empty()) {
       return Status(StatusCode::usage, "nothing to write; give --put.KEY=VALUE or --del.KEY");
     }
-    if (queue_ && (ack_ || receipt_)) {
+    if (queue_ && (ack_ || receipt_ || !receipt_file_.empty())) {
       return Status(StatusCode::usage, "--queue does not wait: it excludes --ack and --receipt");
+    }
+    if (!receipt_file_.empty()) {
+      receipt_ = true;
+      if (Status status = check_new_file(receipt_file_); !status.ok()) return status;
     }
     // All of them, before anything is written.
     const Result<std::vector<Operation>> operations = operations_of(arguments.dynamic);
@@ -102,7 +108,27 @@ class Write final : public Verb {
                                (operations.size() == 1 ? " is" : " are") + " safe in the outbox";
       return Status(awaited.status().code(), awaited.status().message() + safe);
     }
-    return tell(merged(*written, *awaited, options.goal), options);
+    const WriteReport report = merged(*written, *awaited, options.goal);
+    const Status told = tell(report, options);
+    if (receipt_file_.empty()) return told;
+    const Status saved = report.reached ? save_receipt(session, report)
+                                        : Status(told.code(), told.message() + later(report));
+    return saved.ok() ? told : saved;
+  }
+
+  std::string later(const WriteReport& report) const {
+    return "; once they have their receipts: kvswarm receipt --ops " +
+           std::to_string(report.first_operation) + ".." + std::to_string(report.last_operation) +
+           " " + receipt_file_;
+  }
+
+  Status save_receipt(Session& session, const WriteReport& report) const {
+    const Result<std::string> file =
+        session.client().receipt(report.first_operation, report.last_operation);
+    const Status status = file.ok() ? write_new_file(receipt_file_, *file) : file.status();
+    if (status.ok()) return status;
+    return Status(status.code(),
+                  status.message() + "; the ops have their receipts" + later(report));
   }
 
   Status tell(const WriteReport& report, const WriteOptions& options) const {
@@ -134,6 +160,7 @@ class Write final : public Verb {
   bool ack_ = false;
   bool receipt_ = false;
   bool queue_ = false;
+  std::string receipt_file_;
   std::optional<std::uint64_t> wait_ms_;
 };
 

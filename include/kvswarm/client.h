@@ -48,6 +48,12 @@ class Client {
   virtual Result<WriteReport> await(std::uint64_t first_operation, std::uint64_t last_operation,
                                     const WriteOptions& options) = 0;
 
+  // The receipts of the ops first .. last as a file for others (kvswarm/verify.h). unavailable when
+  // some have none here yet, were refused without one, or are too old; failure when they are too
+  // many for one file.
+  virtual Result<std::string> receipt(std::uint64_t first_operation,
+                                      std::uint64_t last_operation) = 0;
+
   // One key, from the node that holds it, checked. unavailable, timed_out, moving, corruption.
   virtual Result<GetResult> get(const std::string& key) = 0;
 

@@ -10,8 +10,8 @@ namespace {
 using codec::Reader;
 using codec::Writer;
 
-enum class Verb : std::uint8_t { get = 1, scan = 2, write = 3, await = 4, status = 5 };
-enum class Kind : std::uint8_t { error = 0, get = 1, scan = 2, write = 3, status = 4 };
+enum class Verb : std::uint8_t { get = 1, scan = 2, write = 3, await = 4, status = 5, receipt = 6 };
+enum class Kind : std::uint8_t { error = 0, get = 1, scan = 2, write = 3, status = 4, saved = 5 };
 
 constexpr std::size_t kTextBytes = 1024 * 1024;
 constexpr std::size_t kMostOps = 1'000'000;
@@ -80,6 +80,10 @@ void put_response(Writer& out, const StatusTexts& status) {
   out.prefixed(status.document);
   out.varint(status.holders.size());
   for (const NodeId& holder : status.holders) out.fixed(holder);
+}
+
+void put_response(Writer& out, const node::SavedFile& file) {
+  out.u8(static_cast<std::uint8_t>(Kind::saved)).prefixed(file.bytes);
 }
 
 node::GetOutcome get_get(Reader& in) {
@@ -194,6 +198,8 @@ Bytes encode(const Request& request) {
   } else if (const auto* await = std::get_if<AwaitRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::await)).u8(static_cast<std::uint8_t>(await->goal));
     out.u64(await->first_op).u64(await->last_op).u64(await->wait_ms);
+  } else if (const auto* receipt = std::get_if<ReceiptRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::receipt)).u64(receipt->first_op).u64(receipt->last_op);
   } else {
     out.u8(static_cast<std::uint8_t>(Verb::status));
   }
@@ -230,6 +236,13 @@ Result<Request> decode_request(BytesView bytes) {
       break;
     }
     case Verb::status: out = StatusRequest{}; break;
+    case Verb::receipt: {
+      ReceiptRequest receipt;
+      receipt.first_op = in.u64();
+      receipt.last_op = in.u64();
+      out = receipt;
+      break;
+    }
     default: in.fail();
   }
   KVSWARM_RETURN_IF_ERROR(in.finish("control request"));
@@ -264,6 +277,7 @@ Result<Response> decode_response(BytesView bytes) {
     case Kind::scan: out = get_scan(in); break;
     case Kind::write: out = get_write(in); break;
     case Kind::status: out = get_status(in); break;
+    case Kind::saved: out = node::SavedFile{Bytes(in.prefixed(limits::kSavedBytes))}; break;
     default: in.fail();
   }
   KVSWARM_RETURN_IF_ERROR(in.finish("control response"));

@@ -31,8 +31,13 @@ struct AwaitRequest {
   std::uint64_t wait_ms = 0;
 };
 struct StatusRequest {};
+struct ReceiptRequest {
+  std::uint64_t first_op = 0;
+  std::uint64_t last_op = 0;
+};
 
-using Request = std::variant<GetRequest, ScanRequest, WriteRequest, AwaitRequest, StatusRequest>;
+using Request = std::variant<GetRequest, ScanRequest, WriteRequest, AwaitRequest, StatusRequest,
+                             ReceiptRequest>;
 
 struct StatusTexts {
   std::string text;
@@ -41,7 +46,8 @@ struct StatusTexts {
   std::vector<NodeId> holders;  // of the swarm
 };
 
-using Response = std::variant<node::GetOutcome, node::ScanOutcome, node::WriteOutcome, StatusTexts>;
+using Response = std::variant<node::GetOutcome, node::ScanOutcome, node::WriteOutcome, StatusTexts,
+                              node::SavedFile>;
 
 class Gateway {
  public:

@@ -75,6 +75,13 @@ Result<WriteReport> GatewayClient::await(std::uint64_t first_operation,
   return to_report(outcome);
 }
 
+Result<std::string> GatewayClient::receipt(std::uint64_t first_operation,
+                                           std::uint64_t last_operation) {
+  KVSWARM_ASSIGN_OR_RETURN(auto file,
+                           call<node::SavedFile>(ReceiptRequest{first_operation, last_operation}));
+  return std::move(file.bytes);
+}
+
 Result<GetResult> GatewayClient::get(const std::string& key) {
   KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
   KVSWARM_ASSIGN_OR_RETURN(const auto outcome,

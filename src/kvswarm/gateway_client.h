@@ -21,6 +21,7 @@ class GatewayClient final : public Client {
                             const WriteOptions& options) override;
   Result<WriteReport> await(std::uint64_t first_operation, std::uint64_t last_operation,
                             const WriteOptions& options) override;
+  Result<std::string> receipt(std::uint64_t first_operation, std::uint64_t last_operation) override;
   Result<GetResult> get(const std::string& key) override;
   Result<ExportReport> export_all(const std::function<bool(const Operation& put)>& each) override;
   Result<StatusReport> status() override;

@@ -351,6 +351,8 @@ void Runtime::respond(node::action::Respond& respond) {
     answer(Response(std::move(*get)));
   } else if (auto* scan = std::get_if<node::ScanOutcome>(&outcome)) {
     answer(Response(std::move(*scan)));
+  } else if (auto* file = std::get_if<node::SavedFile>(&outcome)) {
+    answer(Response(std::move(*file)));
   } else {
     answer(Response(std::get<node::WriteOutcome>(std::move(outcome))));
   }
@@ -394,6 +396,8 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
     drive(node::event::Write{ticket, std::move(write->ops), write->goal, write->wait_ms});
   } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
     drive(node::event::Await{ticket, await->first_op, await->last_op, await->goal, await->wait_ms});
+  } else if (auto* receipt = std::get_if<ReceiptRequest>(&request)) {
+    drive(node::event::SaveReceipt{ticket, receipt->first_op, receipt->last_op});
   } else {
     drive(node::event::DescribeStatus{ticket});
   }

@@ -3,7 +3,8 @@
 #include <kvswarm/json.h>
 
 #include <cstdio>
-#include <ctime>
+
+#include "kvswarm/text.h"
 
 namespace kvswarm {
 namespace {
@@ -15,29 +16,10 @@ double share_percent(const std::vector<log::Hold>& holds) {
   return static_cast<double>(points / 18446744073709551616.0L * 100);
 }
 
-std::string utc(std::uint64_t wall_ms) {
-  const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  return text;
-}
-
 std::string roles(const node::NodeStatus& status) {
   if (status.is_writer && status.is_storage_node) return "storage node, writer";
   if (status.is_writer) return "writer";
   return status.is_storage_node ? "storage node" : "reader";
-}
-
-std::string count(std::uint64_t number, const char* thing) {
-  return std::to_string(number) + " " + thing + (number == 1 ? "" : "s");
-}
-
-std::string json_list(const std::vector<std::string>& items) {
-  std::string out = "[";
-  for (const std::string& item : items) out += (out.size() > 1 ? "," : "") + item;
-  return out + "]";
 }
 
 }  // namespace

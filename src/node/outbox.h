@@ -86,8 +86,8 @@ class Outbox {
                          std::uint64_t wall_ms);
 
   // What anyone can check about ops first .. last (docs/formats/saved.md). unavailable when some
-  // have no receipt here: queued, refused without one, or no longer retained. usage when it is too
-  // much for one file.
+  // have no receipt here: queued, refused without one, or no longer retained. failure when it is
+  // too much for one file.
   Result<Bytes> saved_receipt(std::uint64_t first_op, std::uint64_t last_op) const;
 
   // The newest head of a node whose table of holds this writer has; goes into its blocks.

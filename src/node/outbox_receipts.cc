@@ -112,7 +112,7 @@ Status Collecting::collect_block(const Walk& walk, const log::CommittedBlock& co
 }
 
 Status too_many() {
-  return {StatusCode::usage, "the receipts of these ops are more than one file holds (" +
+  return {StatusCode::failure, "the receipts of these ops are more than one file holds (" +
                                  std::to_string(limits::kSavedBytes) + " bytes): ask for fewer"};
 }
 

@@ -33,8 +33,12 @@ std::vector<Request> requests() {
   write.goal = node::Goal::stored;
   write.wait_ms = 3000;
   write.ops = {{log::OpKind::put, "greeting", "hi"}, {log::OpKind::del, Bytes(4096, '\0'), {}}};
-  return {GetRequest{"greeting", 10'000}, ScanRequest{filled<NodeId>(1), filled<Address>(2), 3},
-          write, AwaitRequest{7, 9, node::Goal::queued, 5}, StatusRequest{}};
+  return {GetRequest{"greeting", 10'000},
+          ScanRequest{filled<NodeId>(1), filled<Address>(2), 3},
+          write,
+          AwaitRequest{7, 9, node::Goal::queued, 5},
+          StatusRequest{},
+          ReceiptRequest{3, 4}};
 }
 
 std::vector<Response> responses() {
@@ -61,7 +65,7 @@ std::vector<Response> responses() {
   status.json = "{\"id\":1}";
   status.document = "{}";
   status.holders = {filled<NodeId>(1), filled<NodeId>(2)};
-  return {found, absent, page, last, write, status};
+  return {found, absent, page, last, write, status, node::SavedFile{"kvswarm..."}};
 }
 
 // A decoder's own complaint looks like an error response of the same code: the text tells.

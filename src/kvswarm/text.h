@@ -1,0 +1,14 @@
+// Small pieces of what the facade says to people and programs. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kvswarm {
+
+std::string utc(std::uint64_t wall_ms);                        // "2023-11-14 22:13:20 UTC"
+std::string count(std::uint64_t number, const char* thing);    // "1 key", "2 keys"
+std::string json_list(const std::vector<std::string>& items);  // of JSON texts
+
+}  // namespace kvswarm

@@ -1,0 +1,128 @@
+// Receipts for third parties: a writer saves them, and somebody who has nothing but the documents
+// checks them.
+#include <filesystem>
+
+#include "integration/swarm_fixture.h"
+#include "support/catch.h"
+
+using kvswarm::test::contains;
+using kvswarm::test::eventually;
+using kvswarm::test::Outcome;
+using kvswarm::test::read_file;
+using kvswarm::test::Swarm;
+using kvswarm::test::write_file;
+
+namespace {
+
+Outcome verify(const Swarm& swarm, const std::string& file, const std::string& documents) {
+  return swarm.run({"verify", file, "-c", documents});
+}
+
+// The operations in a verified receipt: key -> outcome.
+std::map<std::string, std::string> outcomes(const Swarm& swarm, const std::string& file,
+                                            const std::string& writer) {
+  const Outcome outcome = swarm.run({"verify", file, "-c", "config.json", "--json"});
+  INFO(outcome.errors);
+  REQUIRE(outcome.exit_code == 0);
+  const nlohmann::json json = nlohmann::json::parse(outcome.output);
+  CHECK(json.at("verified") == true);
+  std::map<std::string, std::string> out;
+  for (const auto& record : json.at("records")) {
+    for (const auto& block : record.at("blocks")) {
+      CHECK(block.at("writer") == writer);
+      for (const auto& op : block.at("operations")) out[op.at("key")] = op.at("outcome");
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a saved receipt is verified offline, and says who wrote what, where, with what outcome") {
+  Swarm swarm({{"a", 1}, {"b", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.listen("b");
+  std::vector<std::string> write = {"write", "--receipt-file", "r"};
+  std::map<std::string, std::string> expected;
+  for (int i = 0; i < 40; ++i) {
+    write.push_back("--put.key " + std::to_string(i) + "=secret value");
+    expected["key " + std::to_string(i)] = "applied";
+  }
+  write.push_back("--del.key 7");
+  const Outcome written = swarm.as("x", write);
+  INFO(written.errors);
+  REQUIRE(written.exit_code == 0);
+  swarm.stop("a");
+  swarm.stop("b");
+
+  CHECK(outcomes(swarm, "r", swarm.id("x")) == expected);
+  const Outcome text = verify(swarm, "r", "config.json");
+  CHECK(text.exit_code == 0);
+  CHECK(text.errors.empty());
+  CHECK(contains(text.output, "receipt of 41 ops"));
+  CHECK(contains(text.output, "writer " + swarm.id("x")));
+  CHECK(contains(text.output, "node " + swarm.id("a")));
+  CHECK(contains(text.output, "node " + swarm.id("b")));
+  CHECK(contains(text.output, "put \"key 0\", 12 bytes, value root "));
+  CHECK(contains(text.output, "del \"key 7\": applied"));
+  CHECK(contains(text.output, "It does not show"));
+  const std::string bytes = read_file(swarm.path("r"));
+  CHECK_FALSE(contains(bytes, "secret value"));
+
+  // An altered file, a missing document, what is no receipt at all.
+  std::string altered = bytes;
+  altered[altered.size() / 2] ^= 1;
+  write_file(swarm.path("altered"), altered);
+  CHECK(verify(swarm, "altered", "config.json").exit_code == 7);
+  CHECK(verify(swarm, "config.json", "config.json").exit_code == 7);
+  swarm.init({{"a", 1}}, {"x"}, "other.json");
+  const Outcome missing = verify(swarm, "r", "other.json");
+  CHECK(missing.exit_code == 6);
+  CHECK(contains(missing.errors, "document 1 with hash "));
+  CHECK(swarm.run({"verify", "r"}).exit_code == 2);
+  CHECK(swarm.run({"verify", "no such file", "-c", "config.json"}).exit_code == 1);
+  // In a folder of documents the right one is found.
+  std::filesystem::create_directory(swarm.path("documents"));
+  std::filesystem::copy(swarm.path("config.json"), swarm.path("documents/1.json"));
+  std::filesystem::copy(swarm.path("other.json"), swarm.path("documents/2.json"));
+  CHECK(verify(swarm, "r", "documents").exit_code == 0);
+}
+
+TEST_CASE("a receipt file is asked of a running node, too, and never takes another file's place") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.connect("x");
+  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt-file", "r"}).exit_code == 0);
+  CHECK(outcomes(swarm, "r", swarm.id("x")).size() == 1);
+  const std::string before = read_file(swarm.path("r"));
+  const Outcome again = swarm.as("x", {"write", "--put.k=w", "--receipt-file", "r"});
+  CHECK(again.exit_code == 2);
+  CHECK(contains(again.errors, "r exists already"));
+  CHECK(read_file(swarm.path("r")) == before);
+  CHECK(swarm.as("x", {"get", "k"}).output == "v\n");  // nothing was written
+
+  // Three ops and more, whenever it is wanted.
+  REQUIRE(swarm.as("x", {"write", "--put.l=1", "--put.m=2", "--receipt"}).exit_code == 0);
+  REQUIRE(swarm.as("x", {"receipt", "--ops", "2..3", "later"}).exit_code == 0);
+  CHECK(outcomes(swarm, "later", swarm.id("x")) ==
+        std::map<std::string, std::string>{{"l", "applied"}, {"m", "applied"}});
+  CHECK(swarm.as("x", {"receipt", "--ops", "3..4", "more"}).exit_code == 6);
+  CHECK(swarm.as("x", {"receipt", "--ops", "0..1", "more"}).exit_code == 2);
+  CHECK_FALSE(std::filesystem::exists(swarm.path("more")));
+}
+
+TEST_CASE("without a receipt in time there is no file, and the way to one later is said") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  const Outcome late =
+      swarm.as("x", {"write", "--put.k=v", "--receipt-file", "r", "--timeout", "100ms"});
+  CHECK(late.exit_code == 6);
+  CHECK(contains(late.errors, "the ops stay queued"));
+  CHECK(contains(late.errors, "kvswarm receipt --ops 1..1 r"));
+  CHECK_FALSE(std::filesystem::exists(swarm.path("r")));
+  swarm.listen("a");
+  swarm.connect("x");
+  CHECK(eventually([&] { return swarm.outstanding("x") == 0; }));
+  CHECK(swarm.as("x", {"receipt", "--ops", "1..1", "r"}).exit_code == 0);
+  CHECK(verify(swarm, "r", "config.json").exit_code == 0);
+}
