@@ -27,24 +27,26 @@ class Prover {
 
   Result<Bytes> prove() {
     out_.push_back(static_cast<char>(kProofVersion));
-    if (!view_.top().is_nothing()) KVSWARM_RETURN_IF_ERROR(add_tree({view_.top()}, 0));
+    if (!view_.top().is_nothing()) KVSWARM_RETURN_IF_ERROR(add_tree({view_.top()}, 0, {}));
     KVSWARM_RETURN_IF_ERROR(check_size());
     return std::move(out_);
   }
 
  private:
-  // A piece whose place touches the question, and which stands no higher than least_depth.
-  // Recursion is at most kAddressBits deep.
-  Status add_tree(const Piece& piece, std::size_t least_depth) {
+  // A piece whose place touches the question. All addresses below share the first least_depth bits
+  // of `known`. Recursion is at most kAddressBits deep.
+  Status add_tree(const Piece& piece, std::size_t least_depth, const Address& known) {
     KVSWARM_RETURN_IF_ERROR(check_size());
-    if (piece.begin == nullptr && !piece.tree.is_inner()) return add_bucket(piece, least_depth);
+    if (piece.begin == nullptr && !piece.tree.is_inner()) {
+      return add_bucket(piece, least_depth, known);
+    }
     if (piece.begin != nullptr && piece.end - piece.begin == 1) {
       asked_.take(piece.begin->leaf.address);
       add_byte(proof_tag::kLeaf);
       out_ += encode(piece.begin->leaf);
       return {};
     }
-    return add_node(piece, least_depth);
+    return add_node(piece, least_depth, known);
   }
 
   Status check_size() const {
@@ -52,19 +54,20 @@ class Prover {
     return {StatusCode::usage, "the question needs too long a proof; ask for less"};
   }
 
-  Status add_bucket(const Piece& piece, std::size_t least_depth) {
-    KVSWARM_ASSIGN_OR_RETURN(leaves_, reader_.read(piece.tree.first, piece.tree.leaves));
+  Status add_bucket(const Piece& piece, std::size_t least_depth, const Address& known) {
+    const Address& first = view_.first(piece.tree);
+    KVSWARM_ASSIGN_OR_RETURN(leaves_, reader_.read(first, view_.leaves(piece.tree)));
     const Piece leaves{piece.tree, leaves_.data(), leaves_.data() + leaves_.size()};
     if (hash_of(leaves) != piece.tree.hash) {
-      return {StatusCode::corruption, "the leaves from " + short_hex(piece.tree.first) +
-                                          " on are not those under the state root"};
+      return {StatusCode::corruption,
+              "the leaves from " + short_hex(first) + " on are not those under the state root"};
     }
-    return add_tree(leaves, least_depth);
+    return add_tree(leaves, least_depth, known);
   }
 
-  Status add_node(const Piece& piece, std::size_t least_depth) {
-    const Address first = piece.begin != nullptr ? piece.begin->leaf.address : piece.tree.first;
+  Status add_node(const Piece& piece, std::size_t least_depth, const Address& known) {
     const std::size_t depth = depth_of(piece);
+    const Address first = depth == least_depth ? known : first_of(piece);
     const Piece child[2] = {child_of(piece, depth, false), child_of(piece, depth, true)};
     if (!asked_.touches(below(first, depth))) {
       add_byte(proof_tag::kDiverging);
@@ -80,8 +83,9 @@ class Prover {
     if (skip >= proof_tag::kSkip) add_byte(skip - proof_tag::kSkip);
     for (const bool right : {false, true}) {
       // Asked again for the right child: the left one may have had the last leaf of the limit.
-      if (asked_.touches(place_of_child(first, depth, right))) {
-        KVSWARM_RETURN_IF_ERROR(add_tree(child[right], depth + 1));
+      const Interval place = place_of_child(first, depth, right);
+      if (asked_.touches(place)) {
+        KVSWARM_RETURN_IF_ERROR(add_tree(child[right], depth + 1, place.first));
       } else {
         const auto stub = right ? proof_tag::kRightStub : proof_tag::kLeftStub;
         out_[tag_at] = static_cast<char>(static_cast<std::uint8_t>(out_[tag_at]) | stub);
@@ -89,6 +93,10 @@ class Prover {
       }
     }
     return {};
+  }
+
+  const Address& first_of(const Piece& piece) const {
+    return piece.begin != nullptr ? piece.begin->leaf.address : view_.first(piece.tree);
   }
 
   std::size_t depth_of(const Piece& piece) const {

@@ -24,18 +24,24 @@ View::Version::~Version() {
 
 Subtree View::child(const Subtree& inner, bool right) const {
   const InnerNode& parent = node(inner);
-  const std::uint32_t number = parent.child[right];
   Subtree child;
   child.hash = parent.hash[right];
-  if ((number & InnerNode::kIsInner) != 0) {
-    child.inner = number & ~InnerNode::kIsInner;
-    child.bucket = node(child).first_bucket;
-  } else {
-    child.bucket = number;
-    child.leaves = (*version_->buckets)[number].leaves;
-  }
-  child.first = (*version_->buckets)[child.bucket].first;
+  child.link = parent.child[right];
+  if (!right) child.first_bucket = parent.first_bucket;
   return child;
+}
+
+std::uint32_t View::first_bucket(const Subtree& tree) const {
+  if (tree.first_bucket != Subtree::kNowhere) return tree.first_bucket;
+  return tree.is_inner() ? node(tree).first_bucket : tree.link;
+}
+
+const Address& View::first(const Subtree& tree) const {
+  return tree.is_known ? tree.first : (*version_->buckets)[first_bucket(tree)].first;
+}
+
+std::size_t View::leaves(const Subtree& bucket) const {
+  return bucket.is_known ? bucket.leaves : (*version_->buckets)[bucket.link].leaves;
 }
 
 // One stage: what it makes and what becomes superfluous. Goes down the trie with the changes that
@@ -44,43 +50,50 @@ class TrieUpdate {
  public:
   using Changes = std::vector<Change>::const_iterator;
 
-  TrieUpdate(Trie& trie, LeafCursor& before) : trie_(trie), reader_(trie.swarm_, before) {}
+  TrieUpdate(Trie& trie, LeafCursor& before)
+      : trie_(trie), now_(trie.current_), reader_(trie.swarm_, before) {}
 
-  // Recursion is at most kAddressBits deep: each call is for a place that is known to more bits.
-  Result<Subtree> apply(const Subtree& tree, Changes begin, Changes end) {
+  // A tree whose node, if it is one, is at least that deep. Recursion is at most kAddressBits deep:
+  // least_depth grows with each call.
+  Result<Subtree> apply(const Subtree& tree, std::size_t least_depth, Changes begin, Changes end) {
     if (begin == end) return tree;
     if (tree.is_nothing()) return build(begin, end);
     if (!tree.is_inner()) return apply_to_bucket(tree, begin, end);
-    const std::size_t own_depth = trie_.nodes_[tree.inner].depth;
-    // Changes ascend: if any parts from the node's prefix, the first or the last one does so first.
-    const std::size_t depth = std::min({own_depth, first_difference(begin->address, tree.first),
-                                        first_difference((end - 1)->address, tree.first)});
+    const std::size_t own_depth = now_.node(tree).depth;
+    std::size_t depth = own_depth;
+    if (own_depth > least_depth) {
+      // Changes ascend: if any parts from the node's prefix, the first or the last does so first.
+      const Address& first = now_.first(tree);
+      depth = std::min({own_depth, first_difference(begin->address, first),
+                        first_difference((end - 1)->address, first)});
+    }
     const Changes middle = std::partition_point(
         begin, end, [depth](const Change& change) { return !bit(change.address, depth); });
     if (depth < own_depth) return apply_above(tree, depth, begin, middle, end);
 
-    const Subtree old_left = trie_.current_.child(tree, false);
-    const Subtree old_right = trie_.current_.child(tree, true);
-    KVSWARM_ASSIGN_OR_RETURN(const Subtree left, apply(old_left, begin, middle));
-    KVSWARM_ASSIGN_OR_RETURN(const Subtree right, apply(old_right, middle, end));
+    const Subtree old_left = now_.child(tree, false);
+    const Subtree old_right = now_.child(tree, true);
+    KVSWARM_ASSIGN_OR_RETURN(const Subtree left, apply(old_left, depth + 1, begin, middle));
+    KVSWARM_ASSIGN_OR_RETURN(const Subtree right, apply(old_right, depth + 1, middle, end));
     if (left.hash == old_left.hash && right.hash == old_right.hash) return tree;
-    slots_.retired.nodes.push_back(tree.inner);
-    return join(depth, left, right);
+    slots_.retired.nodes.push_back(tree.link & ~InnerNode::kIsInner);
+    return join(depth, begin->address, left, right);
   }
 
   // Ends the walk over leaves that come in order.
   auto builder() {
     const auto join_them = [this](std::size_t depth, const Subtree& left, const Subtree& right) {
-      return join(depth, left, right);
+      return join(depth, left.first, left, right);
     };
     return SubtreeBuilder<Subtree, decltype(join_them)>(join_them);
   }
 
   static Subtree leaf(const Address& address, const Hash& hash) {
     Subtree one;
-    one.first = address;
     one.hash = hash;
+    one.is_known = true;
     one.leaves = 1;
+    one.first = address;
     return one;
   }
 
@@ -93,15 +106,19 @@ class TrieUpdate {
   const Trie::SlotNumbers& made() const { return slots_.made; }
 
  private:
+  // Some changes part from the node's prefix at `depth`, from `middle` on to the right.
   Result<Subtree> apply_above(const Subtree& tree, std::size_t depth, Changes begin, Changes middle,
                               Changes end) {
-    if (bit(tree.first, depth)) {
-      const Subtree left = build(begin, middle);
-      KVSWARM_ASSIGN_OR_RETURN(const Subtree right, apply(tree, middle, end));
-      return join(depth, left, right);
+    Subtree left;
+    Subtree right;
+    if (bit(now_.first(tree), depth)) {
+      left = build(begin, middle);
+      KVSWARM_ASSIGN_OR_RETURN(right, apply(tree, depth + 1, middle, end));
+    } else {
+      KVSWARM_ASSIGN_OR_RETURN(left, apply(tree, depth + 1, begin, middle));
+      right = build(middle, end);
     }
-    KVSWARM_ASSIGN_OR_RETURN(const Subtree left, apply(tree, begin, middle));
-    return join(depth, left, build(middle, end));
+    return join(depth, begin->address, left, right);
   }
 
   Subtree build(Changes begin, Changes end) {
@@ -113,12 +130,11 @@ class TrieUpdate {
   }
 
   Result<Subtree> apply_to_bucket(const Subtree& bucket, Changes begin, Changes end) {
-    std::vector<HashedLeaf> rows;
-    if (bucket.leaves > 1) {
-      KVSWARM_ASSIGN_OR_RETURN(rows, reader_.read(bucket.first, bucket.leaves));
+    std::vector<HashedLeaf> rows(1);
+    if (now_.leaves(bucket) > 1) {
+      KVSWARM_ASSIGN_OR_RETURN(rows, reader_.read(now_.first(bucket), now_.leaves(bucket)));
     } else {
-      rows.push_back({});
-      rows.front().leaf.address = bucket.first;
+      rows.front().leaf.address = now_.first(bucket);
       rows.front().hash = bucket.hash;
     }
     auto leaves = builder();
@@ -136,48 +152,55 @@ class TrieUpdate {
     }
     const Subtree changed = leaves.finish();
     if (changed.hash == bucket.hash) return bucket;  // at most K leaves: nothing was put into slots
-    slots_.retired.buckets.push_back(bucket.bucket);
+    slots_.retired.buckets.push_back(bucket.link);
     return changed;
   }
 
-  Subtree join(std::size_t depth, Subtree left, Subtree right) {
+  // `address` is any below the node.
+  Subtree join(std::size_t depth, const Address& address, Subtree left, Subtree right) {
     if (left.is_nothing()) return right;
     if (right.is_nothing()) return left;
     Subtree whole;
-    whole.first = left.first;
-    whole.hash = node_hash(trie_.swarm_, depth, left.first, left.hash, right.hash);
-    if (!left.is_inner() && !right.is_inner() &&
-        left.leaves + right.leaves <= trie_.bucket_leaves_) {
-      whole.leaves = left.leaves + right.leaves;
-      for (const Subtree& part : {left, right}) {
-        if (part.bucket != Subtree::kNowhere) slots_.retired.buckets.push_back(part.bucket);
+    whole.hash = node_hash(trie_.swarm_, depth, address, left.hash, right.hash);
+    if (!left.is_inner() && !right.is_inner()) {
+      const std::size_t leaves = now_.leaves(left) + now_.leaves(right);
+      if (leaves <= trie_.bucket_leaves_) {
+        whole.is_known = true;
+        whole.leaves = static_cast<std::uint32_t>(leaves);
+        whole.first = now_.first(left);
+        if (left.is_placed()) slots_.retired.buckets.push_back(left.link);
+        if (right.is_placed()) slots_.retired.buckets.push_back(right.link);
+        return whole;
       }
-      return whole;
     }
+    place(left);
+    place(right);
     InnerNode node;
     node.depth = static_cast<std::uint8_t>(depth);
     node.hash[0] = left.hash;
     node.hash[1] = right.hash;
-    node.child[0] = place(left);
-    node.child[1] = place(right);
-    node.first_bucket = left.bucket;
-    whole.inner = trie_.nodes_.add(node);
-    slots_.made.nodes.push_back(whole.inner);
-    whole.bucket = left.bucket;
+    node.child[0] = left.link;
+    node.child[1] = right.link;
+    node.first_bucket = now_.first_bucket(left);
+    const std::uint32_t number = trie_.nodes_.add(node);
+    slots_.made.nodes.push_back(number);
+    whole.link = number | InnerNode::kIsInner;
+    whole.first_bucket = node.first_bucket;
+    whole.is_known = left.is_known;
+    whole.first = left.first;
     return whole;
   }
 
-  // Puts a bucket that is new into a slot; how a node names its child.
-  std::uint32_t place(Subtree& tree) {
-    if (tree.is_inner()) return tree.inner | InnerNode::kIsInner;
-    if (tree.bucket == Subtree::kNowhere) {
-      tree.bucket = trie_.buckets_.add(Bucket{tree.first, static_cast<std::uint8_t>(tree.leaves)});
-      slots_.made.buckets.push_back(tree.bucket);
-    }
-    return tree.bucket;
+  // Puts a new bucket into a slot.
+  void place(Subtree& tree) {
+    if (tree.is_placed()) return;
+    tree.link = trie_.buckets_.add(Bucket{tree.first, static_cast<std::uint8_t>(tree.leaves)});
+    tree.first_bucket = tree.link;
+    slots_.made.buckets.push_back(tree.link);
   }
 
   Trie& trie_;
+  const View now_;  // before the changes
   BucketReader reader_;
   Trie::Staged slots_;
 };
@@ -222,7 +245,7 @@ Result<Hash> Trie::stage(std::vector<Change> changes, LeafCursor& before) {
   changes.erase(changes.begin(), std::unique(changes.rbegin(), changes.rend(), same).base());
 
   TrieUpdate update(*this, before);
-  const Result<Subtree> top = update.apply(current_.top(), changes.cbegin(), changes.cend());
+  const Result<Subtree> top = update.apply(current_.top(), 0, changes.cbegin(), changes.cend());
   if (!top.ok()) {
     free(update.made());
     return top.status();

@@ -37,16 +37,19 @@ struct Bucket {
   std::uint8_t leaves;
 };
 
-// A subtree: nothing, a bucket, or an inner node with all below it.
+// A subtree: nothing, a bucket, or an inner node with all below it. What can be looked up is not
+// kept: on the way down a trie of a million leaves, each look costs a cache miss.
 struct Subtree {
   static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
-  Address first;
   Hash hash;
-  std::uint32_t leaves = 0;  // of a bucket; 0 of nothing and of inner nodes
-  std::uint32_t inner = kNowhere;
-  std::uint32_t bucket = kNowhere;  // the leftmost; kNowhere while it is not in a slot
-  bool is_inner() const { return inner != kNowhere; }
-  bool is_nothing() const { return !is_inner() && leaves == 0; }
+  std::uint32_t link = kNowhere;          // as in InnerNode::child; kNowhere while in no slot
+  std::uint32_t first_bucket = kNowhere;  // the leftmost, once that is known
+  bool is_known = false;                  // the next two are set; always, while in no slot
+  std::uint32_t leaves = 0;               // of a bucket
+  Address first;                          // of the first leaf
+  bool is_placed() const { return link != kNowhere; }
+  bool is_inner() const { return is_placed() && (link & InnerNode::kIsInner) != 0; }
+  bool is_nothing() const { return !is_placed() && leaves == 0; }
 };
 
 struct Change {
@@ -60,8 +63,15 @@ class View {
   const SwarmId& swarm() const { return version_->swarm; }
   const Hash& root() const { return version_->top.hash; }
   const Subtree& top() const { return version_->top; }
-  const InnerNode& node(const Subtree& inner) const { return (*version_->nodes)[inner.inner]; }
+
+  // Of subtrees of this view.
+  const InnerNode& node(const Subtree& inner) const {
+    return (*version_->nodes)[inner.link & ~InnerNode::kIsInner];
+  }
   Subtree child(const Subtree& inner, bool right) const;
+  std::uint32_t first_bucket(const Subtree& tree) const;
+  const Address& first(const Subtree& tree) const;
+  std::size_t leaves(const Subtree& bucket) const;
 
  private:
   friend class Trie;

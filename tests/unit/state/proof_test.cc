@@ -155,6 +155,8 @@ TEST_CASE("a tree as deep as can be is proven, and what goes deeper is refused")
   CHECK(refusal("\1" + Bytes(1, '\x3f') + Bytes(1, '\xc1')) == "a proof with a node too deep");
   CHECK(refusal("\1" + Bytes(limits::kProofBytes, '\0')) == "a proof too long");
   CHECK(refusal("\1" + Bytes(1, '\xc2')) == "a proof with an unknown tag");
+  CHECK(refusal("\1" + Bytes("\x85\xc1\x05")) ==
+        "a proof with a diverging node that is not deeper");
   CHECK(refusal("\2") == "a proof of another version");
   CHECK(refusal("") == "a proof of another version");
 }
