@@ -103,6 +103,9 @@ inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
 inline constexpr std::size_t kScanPageBytes = 512 * 1024;
 inline constexpr std::size_t kScanPageEntries = 1024;
 
+// Library (section 11)
+inline constexpr std::size_t kWriteCacheBytes = 64 * 1024 * 1024;  // put and not yet flushed
+
 // Local surface (section 10)
 inline constexpr std::size_t kControlFrameBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kControlClients = 64;

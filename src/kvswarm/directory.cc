@@ -74,14 +74,18 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
                     std::make_unique<crypto::SigningKey>(std::move(key).value()), nullptr};
   node::Backend::Options backend;
   backend.key = out.key.get();
-  backend.open_store = [path = store_path(options.directory)] {
-    return store::LevelDbStore::open(path);
-  };
-  backend.has_room = [gauge = std::make_shared<RoomGauge>(options.directory)] {
-    return (*gauge)();
-  };
+  if (options.open_store) {
+    backend.open_store = options.open_store;
+  } else {
+    backend.open_store = [path = store_path(options.directory)] {
+      return store::LevelDbStore::open(path);
+    };
+    backend.has_room = [gauge = std::make_shared<RoomGauge>(options.directory)] {
+      return (*gauge)();
+    };
+  }
   backend.document = std::move(document);
-  backend.wall_ms = system_clock().now().wall_ms;
+  backend.wall_ms = options.wall_ms.value_or(system_clock().now().wall_ms);
   KVSWARM_ASSIGN_OR_RETURN(out.backend, node::Backend::open(std::move(backend)));
   return out;
 }

@@ -32,6 +32,8 @@ struct DirectoryOptions {
   std::string directory;
   std::string config_path;  // may be empty
   bool create_identity = false;
+  node::Backend::StoreOpener open_store;  // empty: LevelDB in the directory
+  std::optional<std::uint64_t> wall_ms;   // empty: the system's clock
 };
 
 // Once, without waiting: in_use while another process owns it. not_found: no identity.

@@ -1,46 +1,9 @@
 #include "kvswarm/gateway_client.h"
 
+#include "kvswarm/reports.h"
 #include "net/network.h"
 
 namespace kvswarm {
-namespace {
-
-constexpr std::size_t kRefusedListed = 100;
-
-node::Goal to_goal(WriteGoal goal) {
-  switch (goal) {
-    case WriteGoal::queued: return node::Goal::queued;
-    case WriteGoal::stored: return node::Goal::stored;
-    case WriteGoal::receipted: return node::Goal::receipted;
-  }
-  return node::Goal::receipted;
-}
-
-WriteReport to_report(const node::WriteOutcome& outcome) {
-  WriteReport report;
-  report.first_operation = outcome.first_op;
-  report.last_operation = outcome.last_op;
-  report.reached = outcome.reached;
-  for (const auto& destination : outcome.destinations) {
-    DestinationReport entry;
-    entry.node = to_hex(destination.node);
-    entry.operations = destination.ops;
-    entry.queued = destination.queued;
-    entry.refused = destination.refused;
-    const std::uint64_t open = destination.queued + destination.refused;
-    entry.applied = destination.ops > open ? destination.ops - open : 0;
-    entry.why = destination.why;
-    entry.refusal = destination.refusal;
-    report.destinations.push_back(std::move(entry));
-  }
-  for (const auto& op : outcome.refused) {
-    if (report.refused.size() == kRefusedListed) break;
-    report.refused.push_back({op.key, log::to_string(op.outcome)});
-  }
-  return report;
-}
-
-}  // namespace
 
 template <class Kind>
 Result<Kind> GatewayClient::call(Request request) {
@@ -58,13 +21,11 @@ Result<WriteReport> GatewayClient::write(const std::vector<Operation>& operation
   request.ops.reserve(operations.size());
   for (const Operation& operation : operations) {
     KVSWARM_RETURN_IF_ERROR(check_operation(operation));
-    const bool is_put = operation.kind == Operation::Kind::put;
-    request.ops.push_back({is_put ? log::OpKind::put : log::OpKind::del, operation.key,
-                           is_put ? operation.value : std::string()});
+    request.ops.push_back(to_write_op(operation));
   }
   if (request.ops.empty()) return Status(StatusCode::usage, "nothing to write");
   KVSWARM_ASSIGN_OR_RETURN(const auto outcome, call<node::WriteOutcome>(std::move(request)));
-  return to_report(outcome);
+  return to_report(outcome, options.goal);
 }
 
 Result<WriteReport> GatewayClient::await(std::uint64_t first_operation,
@@ -72,7 +33,7 @@ Result<WriteReport> GatewayClient::await(std::uint64_t first_operation,
                                          const WriteOptions& options) {
   AwaitRequest request{first_operation, last_operation, to_goal(options.goal), options.wait_ms};
   KVSWARM_ASSIGN_OR_RETURN(const auto outcome, call<node::WriteOutcome>(request));
-  return to_report(outcome);
+  return to_report(outcome, options.goal);
 }
 
 Result<std::string> GatewayClient::receipt(std::uint64_t first_operation,
@@ -84,21 +45,8 @@ Result<std::string> GatewayClient::receipt(std::uint64_t first_operation,
 
 Result<GetResult> GatewayClient::get(const std::string& key) {
   KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
-  KVSWARM_ASSIGN_OR_RETURN(const auto outcome,
-                           call<node::GetOutcome>(GetRequest{key, timeout_ms_}));
-  GetResult result;
-  result.found = outcome.found;
-  result.holder = to_hex(outcome.holder);
-  result.epoch = outcome.head.epoch;
-  result.length = outcome.head.length;
-  if (outcome.found) {
-    result.value = outcome.value.value;
-    result.record = outcome.value.record_index;
-    result.writer = to_hex(outcome.value.writer);
-    result.operation = outcome.value.op_number;
-    result.document = outcome.value.document.number;
-  }
-  return result;
+  KVSWARM_ASSIGN_OR_RETURN(auto outcome, call<node::GetOutcome>(GetRequest{key, timeout_ms_}));
+  return to_get_result(std::move(outcome));
 }
 
 // True: the holder was read to its end; false: `each` said stop.
@@ -141,6 +89,11 @@ Result<StatusReport> GatewayClient::status() {
 Result<Config> GatewayClient::document() {
   KVSWARM_ASSIGN_OR_RETURN(const auto texts, call<StatusTexts>(StatusRequest{}));
   return Config::parse(texts.document);
+}
+
+Status check_port(int port) {
+  if (port >= -1 && port <= 0xffff) return {};
+  return {StatusCode::usage, "port " + std::to_string(port) + " is out of range"};
 }
 
 Result<std::vector<node::PeerAddress>> parse_peers(const std::vector<std::string>& peers) {

@@ -40,6 +40,9 @@ class GatewayClient final : public Client {
   std::atomic<bool> interrupt_ = false;
 };
 
+// usage unless it is -1 or a port.
+Status check_port(int port);
+
 // "id@host:port" each; usage otherwise.
 Result<std::vector<node::PeerAddress>> parse_peers(const std::vector<std::string>& peers);
 

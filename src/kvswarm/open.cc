@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "config/document_file.h"
+#include "kvswarm/adapters.h"
 #include "kvswarm/control_client.h"
 #include "kvswarm/gateway_client.h"
+#include "kvswarm/local_node.h"
 #include "kvswarm/runtime.h"
 
 namespace kvswarm {
@@ -31,34 +33,66 @@ Result<std::unique_ptr<ControlClient>> connect_to_owner(const std::string& direc
   return ControlClient::connect(path, swarm, now_ms() + kGreetingMs);
 }
 
-class LocalNode final : public Node {
- public:
-  LocalNode(std::shared_ptr<Runtime> runtime, std::uint64_t timeout_ms)
-      : runtime_(std::move(runtime)), client_(*runtime_, timeout_ms) {}
+Runtime::Options runtime_options(OpenDirectory opened, const NodeOptions& options) {
+  struct Kept {
+    std::unique_ptr<Clock> clock;
+    std::unique_ptr<Random> random;
+  };
+  auto kept = std::make_shared<Kept>();
+  Runtime::Options out(std::move(opened));
+  out.config_path = options.config_path;
+  out.listen = options.listen;
+  out.bind = options.bind;
+  out.port = options.port;
+  out.keep_connected = !options.listen;
+  out.serve_control = options.shared;
+  out.handle_signals = options.handle_signals;
+  out.on_message = guarded(options.on_message);
+  out.loop = options.loop;
+  if (options.ports.clock) {
+    kept->clock = adapt(options.ports.clock);
+    out.clock = kept->clock.get();
+  }
+  if (options.ports.randomness) {
+    kept->random = adapt(options.ports.randomness);
+    out.random = kept->random.get();
+  }
+  if (options.ports.network) {
+    out.make_network = [network = options.ports.network](net::UvLoop& loop,
+                                                         net::NetworkListener& listener) {
+      return adapt(network, loop, listener);
+    };
+  }
+  out.keep_alive = std::move(kept);
+  return out;
+}
 
-  std::string id() const override { return to_hex(runtime_->id()); }
-  std::string address() const override { return runtime_->address(); }
-  Client& client() override { return client_; }
-  void stop() override { runtime_->end(); }
-  Status wait() override { return runtime_->wait(); }
-
- private:
-  std::shared_ptr<Runtime> runtime_;
-  GatewayClient client_;
-};
+DirectoryOptions directory_options(const NodeOptions& options) {
+  DirectoryOptions out{options.directory, options.config_path, false, {}, {}};
+  if (options.ports.open_storage) {
+    out.open_store =
+        [open = options.ports.open_storage]() noexcept -> Result<std::unique_ptr<store::Store>> {
+      KVSWARM_ASSIGN_OR_RETURN(auto storage, open());
+      return adapt(std::move(storage));
+    };
+  }
+  if (options.ports.clock) out.wall_ms = options.ports.clock->now().wall_ms;
+  return out;
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) {
   KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
   const std::uint64_t deadline = now_ms() + options.timeout_ms;
-  const DirectoryOptions directory{options.directory, options.config_path, options.create_identity};
+  const DirectoryOptions directory{
+      options.directory, options.config_path, options.create_identity, {}, {}};
   while (true) {
     auto opened = open_directory(directory);
     if (opened.ok()) {
-      Runtime::Options runtime_options(std::move(opened).value());
-      runtime_options.peers = std::move(peers);
-      KVSWARM_ASSIGN_OR_RETURN(auto runtime, Runtime::start(std::move(runtime_options)));
+      Runtime::Options inner(std::move(opened).value());
+      inner.peers = std::move(peers);
+      KVSWARM_ASSIGN_OR_RETURN(auto runtime, Runtime::start(std::move(inner)));
       return std::unique_ptr<Client>(
           std::make_unique<GatewayClient>(std::move(runtime), options.timeout_ms));
     }
@@ -76,33 +110,25 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) {
   }
 }
 
-Result<std::unique_ptr<Node>> Node::start(const NodeOptions& options) {
+Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
-  if (options.port < -1 || options.port > 0xffff) {
-    return Status(StatusCode::usage, "port " + std::to_string(options.port) + " is out of range");
+  KVSWARM_RETURN_IF_ERROR(check_port(options.port));
+  if (options.loop != nullptr && options.handle_signals) {
+    return Status(StatusCode::usage, "signals belong to whoever runs the loop");
   }
-  const std::uint64_t deadline = now_ms() + options.wait_ms;
+  const std::uint64_t deadline = now_ms() + (options.loop == nullptr ? options.wait_ms : 0);
   while (true) {
-    auto opened = open_directory({options.directory, options.config_path, false});
+    auto opened = open_directory(directory_options(options));
     if (opened.ok()) {
-      Runtime::Options runtime_options(std::move(opened).value());
-      runtime_options.config_path = options.config_path;
-      runtime_options.listen = options.listen;
-      runtime_options.bind = options.bind;
-      runtime_options.port = options.port;
-      runtime_options.keep_connected = !options.listen;
-      runtime_options.serve_control = true;
-      runtime_options.handle_signals = options.handle_signals;
-      runtime_options.peers = std::move(peers);
-      runtime_options.on_message = options.on_message;
-      KVSWARM_ASSIGN_OR_RETURN(auto runtime, Runtime::start(std::move(runtime_options)));
-      constexpr std::uint64_t kReadTimeoutMs = 10'000;
-      return std::unique_ptr<Node>(std::make_unique<LocalNode>(std::move(runtime), kReadTimeoutMs));
+      Runtime::Options inner = runtime_options(std::move(opened).value(), options);
+      inner.peers = std::move(peers);
+      KVSWARM_ASSIGN_OR_RETURN(auto runtime, Runtime::start(std::move(inner)));
+      return std::unique_ptr<Node>(std::make_unique<LocalNode>(std::move(runtime)));
     }
     if (opened.status().code() != StatusCode::in_use) return opened.status();
+    if (now_ms() >= deadline) return opened.status();
     // A socket that answers means a node that stays: waiting would not help.
-    const bool stays = connect_to_owner(options.directory, {}).ok();
-    if (stays || now_ms() >= deadline) return opened.status();
+    if (connect_to_owner(options.directory, {}).ok()) return opened.status();
     std::this_thread::sleep_for(kPoll);
   }
 }

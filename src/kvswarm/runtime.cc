@@ -17,6 +17,7 @@ namespace kvswarm {
 namespace {
 
 constexpr std::uint64_t kDialTimeoutMs = 5000;
+constexpr std::uint64_t kLongestMs = 1ULL << 53;  // no deadline wraps around
 constexpr std::size_t kPortFileBytes = 16;
 
 // The port that the node listened on last; 0 when there is none.
@@ -97,7 +98,9 @@ Status Runtime::open() {
         auto shared = std::make_shared<node::StoreReply>(std::move(reply));
         post([this, shared] { drive(node::event::StoreReplied{std::move(*shared)}); });
       });
-  if (options_.listen) KVSWARM_RETURN_IF_ERROR(open_listener());
+  if (options_.listen) {
+    KVSWARM_RETURN_IF_ERROR(listen(options_.bind, options_.port).status());
+  }
   if (options_.serve_control) KVSWARM_RETURN_IF_ERROR(open_control());
   if (options_.handle_signals) open_signals();
   open_watch();
@@ -110,6 +113,13 @@ void Runtime::run() {
   loop_thread_ = std::this_thread::get_id();
   loop_->run();
   loop_closed();
+}
+
+bool Runtime::post_and_look(std::function<void()> task) {
+  return post([this, task = std::move(task)] {
+    task();
+    drive(node::event::Tick{});
+  });
 }
 
 void Runtime::end() {
@@ -155,7 +165,7 @@ void Runtime::release_directory() {
 // The loop's thread, as the last thing there.
 void Runtime::loop_closed() {
   loop_.reset();
-  std::map<CallId, Call> calls;
+  std::map<CallId, OpenCall> calls;
   std::vector<std::function<void(const Status& why)>> listeners;
   {
     const std::lock_guard lock(mutex_);
@@ -165,7 +175,7 @@ void Runtime::loop_closed() {
   }
   tickets_.clear();
   for (const auto& [id, call] : calls) {
-    call.respond(Status(StatusCode::interrupted, "the node ended"));
+    call.fail(Status(StatusCode::interrupted, "the node ended"));
   }
   for (const auto& listener : listeners) listener(why_);
   bool last = false;
@@ -200,28 +210,37 @@ std::string Runtime::address() const {
 
 // --- what it opens -------------------------------------------------------------------------------
 
-Status Runtime::open_listener() {
+Result<std::string> Runtime::listen(const std::string& bind, int port) {
   const std::string& directory = options_.directory.path;
-  const bool chosen = options_.port >= 0;
-  const std::uint16_t port =
-      chosen ? static_cast<std::uint16_t>(options_.port) : last_port(directory);
-  auto bound = network_->listen(options_.bind, port);
+  const bool chosen = port >= 0;
+  const std::uint16_t wanted = chosen ? static_cast<std::uint16_t>(port) : last_port(directory);
+  auto bound = network_->listen(bind, wanted);
   // Somebody else may have taken the port it had last: a free one does as well.
-  if (!bound.ok() && !chosen && port != 0) bound = network_->listen(options_.bind, 0);
+  if (!bound.ok() && !chosen && wanted != 0) bound = network_->listen(bind, 0);
   if (!bound.ok()) return bound.status();
   const Status kept =
       write_file_atomically(port_path(directory), std::to_string(*bound) + "\n", 0600);
   if (!kept.ok()) message("the port will not be the same next time: " + kept.message());
+  const std::string address = net::Endpoint{bind, *bound}.to_string();
   {
     const std::lock_guard lock(mutex_);
-    address_ = net::Endpoint{options_.bind, *bound}.to_string();
+    address_ = address;
   }
-  return options_.make_network ? Status() : publish(*bound);
+  // The registry is about TCP on this machine.
+  if (!options_.make_network) KVSWARM_RETURN_IF_ERROR(publish(bind, *bound));
+  return address;
 }
 
-Status Runtime::publish(std::uint16_t port) {
+void Runtime::stop_listening() {
+  registry_entry_.reset();
+  network_->stop_listening();
+  const std::lock_guard lock(mutex_);
+  address_.clear();
+}
+
+Status Runtime::publish(const std::string& bind, std::uint16_t port) {
   // A wildcard is no address to dial; on this machine loopback reaches it.
-  std::string local = options_.bind;
+  std::string local = bind;
   if (local == "0.0.0.0") local = "127.0.0.1";
   if (local == "::") local = "::1";
   auto entry = swarm::RegistryEntry::publish(
@@ -335,6 +354,16 @@ void Runtime::perform(node::Action& action) {
 }
 
 void Runtime::respond(node::action::Respond& respond) {
+  if (respond.ticket == change_ticket_) {
+    const Change change = std::move(changes_.front());
+    changes_.pop_front();
+    change_ticket_ = 0;
+    const bool done = respond.outcome.ok();
+    change.respond(done ? std::get<config::Document>(*respond.outcome)
+                        : Result<config::Document>(respond.outcome.status()));
+    next_change();
+    return;
+  }
   const auto found = tickets_.find(respond.ticket);
   if (found == tickets_.end()) return;
   const Respond answer = std::move(found->second);
@@ -374,7 +403,7 @@ void Runtime::dial(const node::action::Dial& dial) {
 void Runtime::find_addresses() {
   node::event::AddressesFound found;
   const auto nodes = swarm::read_registry(runtime_directory_, core_->document().swarm());
-  if (nodes.ok()) {
+  if (nodes.ok() && !options_.make_network) {
     for (const auto& node : *nodes) {
       for (const std::string& address : node.addresses) {
         found.addresses.push_back({node.id, address});
@@ -388,10 +417,11 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
   const node::Ticket ticket = next_ticket_++;
   tickets_[ticket] = std::move(respond);
   const std::uint64_t now = options_.clock->now().monotonic_ms;
+  const auto later = [now](std::uint64_t wait_ms) { return now + std::min(wait_ms, kLongestMs); };
   if (auto* get = std::get_if<GetRequest>(&request)) {
-    drive(node::event::Get{ticket, std::move(get->key), now + get->timeout_ms});
+    drive(node::event::Get{ticket, std::move(get->key), later(get->timeout_ms)});
   } else if (auto* scan = std::get_if<ScanRequest>(&request)) {
-    drive(node::event::Scan{ticket, scan->holder, scan->from, now + scan->timeout_ms});
+    drive(node::event::Scan{ticket, scan->holder, scan->from, later(scan->timeout_ms)});
   } else if (auto* write = std::get_if<WriteRequest>(&request)) {
     drive(node::event::Write{ticket, std::move(write->ops), write->goal, write->wait_ms});
   } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
@@ -408,36 +438,85 @@ void Runtime::cancel(node::Ticket ticket) {
   if (tickets_.count(ticket) > 0) drive(node::event::Cancel{ticket});
 }
 
-Result<Runtime::CallId> Runtime::begin(Request request, Respond respond) {
+template <class T>
+Result<Runtime::CallId> Runtime::begin_call(Answer<T> respond,
+                                            std::function<void(CallId, Answer<T>)> work) {
+  const auto shared = std::make_shared<Answer<T>>(std::move(respond));
   CallId id = 0;
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return Status(StatusCode::interrupted, "the node ended");
     id = next_call_++;
-    calls_[id].respond = std::move(respond);
+    calls_[id].fail = [shared](const Status& why) { (*shared)(why); };
   }
-  // A task that comes too late for the loop is dropped; loop_closed() answers its call.
-  const auto shared = std::make_shared<Request>(std::move(request));
-  post([this, id, shared] {
-    const node::Ticket ticket = submit(std::move(*shared), [this, id](Result<Response> response) {
-      answer(id, std::move(response));
-    });
-    const std::lock_guard lock(mutex_);
-    if (const auto found = calls_.find(id); found != calls_.end()) found->second.ticket = ticket;
+  Answer<T> answer = [this, id, shared](Result<T> result) {
+    if (take_call(id)) (*shared)(std::move(result));
+  };
+  // A task that comes too late is dropped; loop_closed() answers its call.
+  post([this, id, work = std::move(work), answer = std::move(answer)] {
+    if (!ending_) work(id, answer);
   });
   return id;
 }
 
-void Runtime::answer(CallId call, Result<Response> response) {
-  Respond respond;
-  {
+// False: it has been answered.
+bool Runtime::take_call(CallId call) {
+  const std::lock_guard lock(mutex_);
+  return calls_.erase(call) > 0;
+}
+
+Result<Runtime::CallId> Runtime::begin(Request request, Respond respond) {
+  const auto shared = std::make_shared<Request>(std::move(request));
+  return begin_call<Response>(std::move(respond), [this, shared](CallId id, Respond answer) {
+    const node::Ticket ticket = submit(std::move(*shared), std::move(answer));
     const std::lock_guard lock(mutex_);
-    const auto found = calls_.find(call);
-    if (found == calls_.end()) return;
-    respond = std::move(found->second.respond);
-    calls_.erase(found);
+    if (const auto found = calls_.find(id); found != calls_.end()) found->second.ticket = ticket;
+  });
+}
+
+Result<Runtime::CallId> Runtime::begin_listen(std::string bind, int port,
+                                              Answer<std::string> respond) {
+  return begin_call<std::string>(
+      std::move(respond), [this, bind = std::move(bind), port](CallId, Answer<std::string> answer) {
+        stop_listening();
+        drive(node::event::Connect{});
+        answer(listen(bind, port));
+      });
+}
+
+Result<Runtime::CallId> Runtime::begin_change(Derive derive, Answer<config::Document> respond) {
+  return begin_call<config::Document>(
+      std::move(respond),
+      [this, derive = std::move(derive)](CallId, Answer<config::Document> answer) {
+        changes_.push_back({derive, std::move(answer)});
+        next_change();
+      });
+}
+
+void Runtime::next_change() {
+  while (change_ticket_ == 0 && !changes_.empty()) {
+    auto document = changes_.front().derive(core_->document());
+    if (document.ok()) {
+      change_ticket_ = next_ticket_++;
+      drive(node::event::DocumentFound{std::move(document).value(), change_ticket_});
+      return;
+    }
+    const Change failed = std::move(changes_.front());
+    changes_.pop_front();
+    failed.respond(document.status());
   }
-  respond(std::move(response));
+}
+
+void Runtime::connect(std::vector<node::PeerAddress> peers) {
+  post([this, event = node::event::Connect{std::move(peers), true}] { drive(event); });
+}
+
+void Runtime::disconnect() {
+  post([this] {
+    if (ending_) return;
+    stop_listening();
+    drive(node::event::Disconnect{});
+  });
 }
 
 void Runtime::cancel_call(CallId call) {

@@ -5,9 +5,8 @@
 // Either way the node ends in the same steps: end() -> nothing new comes in -> the store finishes
 // -> no handle is left on the loop -> ended.
 //
-// Thread: start(), begin(), cancel_call(), call(), post(), end(), on_end(), wait() and address()
-// from any thread; everything else on the loop's. Owns the data directory (OpenDirectory) until
-// the store has finished. Lives until it has ended and the last user has let go of it.
+// Thread: the loop's, but for what is marked otherwise. Owns the data directory (OpenDirectory)
+// until the store has finished. Lives until it has ended and the last user has let go of it.
 #pragma once
 
 #include <atomic>
@@ -54,12 +53,15 @@ class Runtime final : public Gateway, private net::NetworkListener {
     uv_loop_s* loop = nullptr;  // the user's, on its thread; nullptr: our own
     Clock* clock = &system_clock();
     Random* random = &crypto::system_random();
-    NetworkMaker make_network;  // empty: TCP, and the local registry
+    NetworkMaker make_network;               // empty: TCP, and the local registry
+    std::shared_ptr<const void> keep_alive;  // what the pointers above point to
   };
 
   // The last owner of the pointer ends the node: it waits for that when the loop is our own and the
   // thread another one, else the node ends and goes by itself.
   static Result<std::shared_ptr<Runtime>> start(Options options);
+
+  // --- thread: any ---
 
   NodeId id() const { return id_; }
   std::string address() const;  // "host:port", or empty
@@ -67,18 +69,28 @@ class Runtime final : public Gateway, private net::NetworkListener {
   bool on_loop_thread() const { return loop_thread_ == std::this_thread::get_id(); }
   bool has_own_loop() const { return options_.loop == nullptr; }
 
-  // --- calls: thread any ---
-
+  // Calls: an error says that the node has ended, and `respond` is dropped. Else it is called once,
+  // on the loop's thread, on a later turn than this one; with `interrupted` at the latest when the
+  // node ends.
   using CallId = std::uint64_t;
-  using Respond = std::function<void(Result<Response>)>;
-  // An error: the node has ended, and `respond` is dropped. Else it is called once, on the loop's
-  // thread, on a later turn than this one; with `interrupted` at the latest when the node ends.
+  template <class T>
+  using Answer = std::function<void(Result<T>)>;
+  using Respond = Answer<Response>;
+  using Derive = std::function<Result<config::Document>(const config::Document& in_force)>;
+
   Result<CallId> begin(Request request, Respond respond);
+  Result<CallId> begin_listen(std::string bind, int port, Answer<std::string> respond);
+  // The next document, derived from the one in force when its turn comes.
+  Result<CallId> begin_change(Derive derive, Answer<config::Document> respond);
   void cancel_call(CallId call);
+  void connect(std::vector<node::PeerAddress> peers);
+  void disconnect();
   Result<Response> call(Request request, const std::atomic<bool>& interrupt) override;
 
   // The task runs on the loop, in the order posted. False: the node has ended.
   bool post(std::function<void()> task) const { return poster_(std::move(task)); }
+  // The same, and then the node looks at its clock: somebody may have moved it.
+  bool post_and_look(std::function<void()> task);
 
   void end();
   // Calls back on the loop's thread when nothing of the node is left there. False: that was before.
@@ -91,17 +103,20 @@ class Runtime final : public Gateway, private net::NetworkListener {
   void cancel(node::Ticket ticket);
 
  private:
-  struct Call {
-    node::Ticket ticket = 0;  // loop thread only; 0: not submitted yet
-    Respond respond;
+  struct OpenCall {
+    node::Ticket ticket = 0;  // of the core; 0: none, or none yet
+    std::function<void(const Status& why)> fail;
+  };
+  struct Change {
+    Derive derive;
+    Answer<config::Document> respond;
   };
 
   explicit Runtime(Options options);
   ~Runtime() override;
   void release();
   Status open();
-  Status open_listener();
-  Status publish(std::uint16_t port);
+  Status publish(const std::string& bind, std::uint16_t port);
   Status open_control();
   void open_signals();
   void open_watch();
@@ -110,7 +125,12 @@ class Runtime final : public Gateway, private net::NetworkListener {
   void store_ended();
   void release_directory();
   void loop_closed();
-  void answer(CallId call, Result<Response> response);
+  template <class T>
+  Result<CallId> begin_call(Answer<T> respond, std::function<void(CallId, Answer<T>)> work);
+  bool take_call(CallId call);
+  Result<std::string> listen(const std::string& bind, int port);
+  void stop_listening();
+  void next_change();
 
   void drive(node::Event event);
   void perform(node::Action& action);
@@ -146,6 +166,8 @@ class Runtime final : public Gateway, private net::NetworkListener {
   node::ConnectionId next_inbound_ = 2;
   node::Ticket next_ticket_ = 1;
   std::map<node::Ticket, Respond> tickets_;
+  std::deque<Change> changes_;
+  node::Ticket change_ticket_ = 0;  // of the first of changes_; 0: not begun
   std::string last_document_problem_;
   bool driving_ = false;
   std::deque<node::Event> waiting_events_;
@@ -158,7 +180,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
   // Guarded by mutex_:
   std::string address_;
   CallId next_call_ = 1;
-  std::map<CallId, Call> calls_;
+  std::map<CallId, OpenCall> calls_;
   std::vector<std::function<void(const Status& why)>> end_listeners_;
   Status why_;             // it ended
   bool ended_ = false;     // no further calls

@@ -58,6 +58,12 @@ void Connections::set_found_addresses(const std::vector<PeerAddress>& addresses,
   for (auto& [id, known] : found) peers_[id].found = std::move(known);
 }
 
+void Connections::set_online(bool online) {
+  online_ = online;
+  if (online) return;
+  while (!connections_.empty()) drop(connections_.begin()->first, Status());
+}
+
 swarm::Session Connections::make_session(swarm::Role role, std::optional<NodeId> peer, Time now) {
   swarm::SessionOptions options;
   options.role = role;
@@ -129,6 +135,10 @@ void Connections::make_room_for_handshake() {
 void Connections::accepted(ConnectionId id, Time now) {
   now_ = now;
   make_room_for_handshake();
+  if (!online_) {
+    to_close_.push_back({id, {}});
+    return;
+  }
   Connection& connection = connections_[id];
   connection.session.emplace(make_session(swarm::Role::responder, std::nullopt, now));
   touched_.insert(id);
@@ -464,6 +474,7 @@ std::uint64_t Connections::next_tick_ms() const {
 
 std::string Connections::why_not(const NodeId& id) const {
   if (is_ready(id)) return {};
+  if (!online_) return "this node is disconnected";
   const auto found = peers_.find(id);
   const std::string name = "node " + short_hex(id);
   if (found == peers_.end()) return "no address of " + name + " is known";

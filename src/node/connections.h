@@ -55,7 +55,11 @@ class Connections {
   void set_document(const config::Document& document);
   void add_addresses(const std::vector<PeerAddress>& addresses);  // told by the operator
   void set_found_addresses(const std::vector<PeerAddress>& addresses, Time now);
-  void set_wanted(std::set<NodeId> wanted) { wanted_ = std::move(wanted); }
+  void set_wanted(std::set<NodeId> wanted) {
+    wanted_ = online_ ? std::move(wanted) : std::set<NodeId>();
+  }
+  // Not online: ends every connection, and makes and takes none.
+  void set_online(bool online);
 
   void accepted(ConnectionId connection, Time now);
   void connected(ConnectionId connection, Time now);
@@ -136,6 +140,7 @@ class Connections {
   std::map<ConnectionId, Connection> connections_;
   std::map<NodeId, Peer> peers_;
   std::set<NodeId> wanted_;
+  bool online_ = true;
   std::set<ConnectionId> touched_;  // sessions with events or output to look at
   struct Farewell {                 // the shell has to be told: last bytes, then the end
     ConnectionId connection = 0;

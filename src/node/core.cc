@@ -140,9 +140,22 @@ void Core::handle(event::DocumentFound& event) {
   const config::Document& found = event.document;
   if (found.swarm() == document_.swarm() && found.number() == document_.number() &&
       found.hash() == document_.hash()) {
+    if (event.ticket != 0) respond(event.ticket, Outcome(document_));
     return;
   }
+  adopting_.push_back(event.ticket);
   ask(request::Adopt{found});
+}
+
+void Core::handle(event::Connect& event) {
+  options_.keep_connected = options_.keep_connected || event.keep_connected;
+  connections_.add_addresses(event.addresses);
+  connections_.set_online(true);
+}
+
+void Core::handle(event::Disconnect&) {
+  options_.keep_connected = false;
+  connections_.set_online(false);
 }
 
 void Core::handle(event::Cancel& event) {
@@ -150,6 +163,10 @@ void Core::handle(event::Cancel& event) {
   const auto wait = std::find_if(waits_.begin(), waits_.end(), is_it);
   const Status interrupted(StatusCode::interrupted, "interrupted");
   if (wait != waits_.end()) {
+    if (wait->is_write) {
+      wait->deadline_ms = now_.monotonic_ms;  // says how far it got: its ops are durable
+      return;
+    }
     waits_.erase(wait);
     respond(event.ticket, interrupted);
     return;

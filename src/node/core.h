@@ -83,6 +83,7 @@ class Core {
     std::uint64_t last_op = 0;
     std::uint64_t deadline_ms = 0;
     std::map<NodeId, std::uint64_t> ops;  // of the write, per destination
+    bool is_write = false;                // its ops are durable, whatever becomes of the wait
   };
   // What became of a message: done with it; the store has it, and its credit stays taken until the
   // reply; or it refers to a head that is still to be announced.
@@ -101,6 +102,8 @@ class Core {
   void handle(event::StoreReplied& event);
   void handle(event::AddressesFound& event);
   void handle(event::DocumentFound& event);
+  void handle(event::Connect& event);
+  void handle(event::Disconnect& event);
   void handle(event::Get& event);
   void handle(event::Scan& event);
   void handle(event::Write& event);
@@ -205,6 +208,7 @@ class Core {
   std::deque<RefusedOp> refused_;        // the last ones
   std::deque<Ticket> status_tickets_;
   std::deque<Ticket> receipt_tickets_;  // likewise in the order of the store requests
+  std::deque<Ticket> adopting_;         // in the order of the store requests; 0: nobody asks
   bool waits_dirty_ = false;
   bool placing_ = false;  // a PlacePending is at the store
   std::uint64_t place_pending_at_ms_ = 0;

@@ -62,6 +62,7 @@ void Core::on_reply(const Status& status, reply::Flushed& reply) {
   wait.ticket = flushing.ticket;
   wait.first_op = reply.result.first_op;
   wait.last_op = reply.result.last_op;
+  wait.is_write = true;
   wait.deadline_ms = now_.monotonic_ms;
   if (flushing.goal != Goal::queued) {
     wait.deadline_ms = later(now_.monotonic_ms, flushing.wait_ms);
@@ -251,7 +252,14 @@ std::string Core::why_waiting(const NodeId& destination) const {
 }
 
 void Core::on_reply(const Status& status, reply::Adopted& reply) {
+  KVSWARM_ASSERT(!adopting_.empty());
+  const Ticket ticket = adopting_.front();
+  adopting_.pop_front();
   const std::string name = "document " + std::to_string(reply.document.number());
+  if (!status.ok() && ticket != 0) {
+    respond(ticket, status);
+    return;
+  }
   if (!status.ok()) {
     tell(Severity::error, name + " was not adopted: " + status.message() + "; number " +
                               std::to_string(document_.number()) + " stays in force");
@@ -261,6 +269,7 @@ void Core::on_reply(const Status& status, reply::Adopted& reply) {
   document_ = reply.document;
   connections_.set_document(document_);
   for (const NodeId& destination : delivery_.destinations()) delivery_.restart(destination);
+  if (ticket != 0) respond(ticket, Outcome(document_));
   tell(Severity::info, name + " is in force");
 }
 

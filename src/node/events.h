@@ -57,7 +57,14 @@ struct AddressesFound {  // what the local registry knows now
 };
 struct DocumentFound {
   config::Document document;
+  Ticket ticket = 0;  // answered with the document in force, or why it was not adopted; 0: nobody
 };
+struct Connect {  // connections are made and taken (again)
+  std::vector<PeerAddress> addresses;
+  bool keep_connected = false;  // from now on to all holders, not only to those needed
+};
+struct Disconnect {};  // ends all connections; none is made or taken until Connect
+
 struct Get {
   Ticket ticket = 0;
   Bytes key;
@@ -98,9 +105,9 @@ struct Tick {};  // time has passed; see Core::next_tick_ms
 
 using Event =
     std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent, event::Lost,
-                 event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Get,
-                 event::Scan, event::Write, event::Await, event::DescribeStatus, event::SaveReceipt,
-                 event::Cancel, event::Tick>;
+                 event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Connect,
+                 event::Disconnect, event::Get, event::Scan, event::Write, event::Await,
+                 event::DescribeStatus, event::SaveReceipt, event::Cancel, event::Tick>;
 
 // What the local user gets back.
 struct GetOutcome {
@@ -159,7 +166,8 @@ struct SavedFile {
   Bytes bytes;  // docs/formats/saved.md
 };
 
-using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile>;
+using Outcome =
+    std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile, config::Document>;
 
 namespace action {
 struct Dial {

@@ -1,63 +1,15 @@
 // The library as a program embeds it: several nodes in one process, and clients beside them.
-#include <kvswarm/client.h>
-#include <kvswarm/identity.h>
-#include <kvswarm/node.h>
-
 #include <unistd.h>
-#include <cstdlib>
-#include <filesystem>
+
 #include <thread>
 
-#include "support/catch.h"
-#include "support/temporary_directory.h"
+#include "unit/kvswarm/swarm.h"
 
 namespace kvswarm {
 namespace {
 
-struct Swarm {
-  Swarm() {
-    const std::string runtime = folder / "runtime";
-    std::filesystem::create_directory(runtime);
-    std::filesystem::permissions(runtime, std::filesystem::perms::owner_all);
-    ::setenv("KVSWARM_RUNTIME_DIR", runtime.c_str(), 1);
-    storage_id = open_identity(folder / "a").value();
-    writer_id = open_identity(folder / "x").value();
-    open_identity(folder / "z").value();
-    config_path = folder / "config.json";
-    const auto config = Config::create({{storage_id, 1}}, {writer_id});
-    REQUIRE(config.ok());
-    REQUIRE(config->save(config_path).ok());
-  }
-  ~Swarm() { ::unsetenv("KVSWARM_RUNTIME_DIR"); }
-
-  std::unique_ptr<Node> start(const char* directory, bool listen) {
-    NodeOptions options;
-    options.directory = folder / directory;
-    options.config_path = config_path;
-    options.listen = listen;
-    auto node = Node::start(options);
-    INFO(node.status().message());
-    REQUIRE(node.ok());
-    return std::move(node).value();
-  }
-  std::unique_ptr<Client> open(const char* directory) {
-    ClientOptions options;
-    options.directory = folder / directory;
-    options.config_path = config_path;
-    options.timeout_ms = 5000;
-    auto client = Client::open(options);
-    INFO(client.status().message());
-    REQUIRE(client.ok());
-    return std::move(client).value();
-  }
-
-  test::TemporaryDirectory folder;
-  std::string storage_id, writer_id, config_path;
-};
-
-Operation put(const std::string& key, const std::string& value) {
-  return {Operation::Kind::put, key, value};
-}
+using test::put;
+using test::Swarm;
 
 TEST_CASE("nodes and clients of one process: put, get, delete, export, status") {
   Swarm swarm;

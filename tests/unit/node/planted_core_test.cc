@@ -300,6 +300,12 @@ TEST_CASE("R4: a cancelled read or wait is answered at once, and the ops stay qu
   talk.write("a", "1");
   CHECK(!talk.is_answered());
   talk.step(event::Cancel{talk.ticket});
+  REQUIRE(talk.outcome().ok());  // a write says how far it got: its ops are durable
+  CHECK(!std::get<WriteOutcome>(*talk.outcome()).reached);
+  CHECK(std::get<WriteOutcome>(*talk.outcome()).last_op == 1);
+  talk.step(event::Await{++talk.ticket, 1, 1, Goal::receipted, kSoonMs});
+  CHECK(!talk.is_answered());
+  talk.step(event::Cancel{talk.ticket});
   CHECK(talk.code() == StatusCode::interrupted);
   CHECK(talk.pair.writer.backend->queued().at(talk.pair.storage.key.id()).size() == 1);
 }

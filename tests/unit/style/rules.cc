@@ -161,7 +161,9 @@ const std::vector<Door>& doors() {
       {"LevelDB",
        {"leveldb/"},
        {"src/store/", "tests/unit/store/", "tests/disk/", "bench/against_"}},
-      {"libuv", {"uv.h", "uv/"}, {"src/net/uv_", "tests/unit/net/"}},
+      {"libuv",
+       {"uv.h", "uv/"},
+       {"src/net/uv_", "tests/unit/net/", "tests/unit/kvswarm/", "examples/"}},
       {"nlohmann/json",
        {"nlohmann/"},
        {"src/config/", "tests/unit/config/", "tests/support/", "tests/integration/"}},
@@ -219,11 +221,20 @@ std::string check_program_include(const Include& include) {
   return "program: cli includes only <kvswarm/...>, CLI11, the standard library and its own files";
 }
 
+std::string check_example_include(const Include& include) {
+  if (!include.quoted && (is_standard(include.name) || include.name == "uv.h" ||
+                          begins_with(include.name, "kvswarm/"))) {
+    return {};
+  }
+  return "example: includes only <kvswarm/...>, libuv and the standard library";
+}
+
 // What an include breaks, or nothing.
 std::string check_include(string_view path, const Include& include) {
   if (std::string rule = check_door(path, include); !rule.empty()) return rule;
   if (begins_with(path, "include/")) return check_public_include(include);
   if (begins_with(path, "cli/")) return check_program_include(include);
+  if (begins_with(path, "examples/")) return check_example_include(include);
   const string_view folder = source_folder(path);
   if (folder.empty()) return {};
   if (include.quoted) return check_floor(folder, include);

@@ -132,6 +132,13 @@ TEST_CASE("the program sees only the public face") {
   CHECK(breaks("cli/a.cc", "#include <other/library.hpp>\n", 1, "program"));
 }
 
+TEST_CASE("an example sees only what a program of others would") {
+  CHECK(is_clean("examples/a.cc", "#include <kvswarm/node.h>\n#include <uv.h>\n#include <map>\n"));
+  CHECK(breaks("examples/a.cc", "#include \"node/core.h\"\n", 1, "example"));
+  CHECK(breaks("examples/a.cc", "#include \"support/paths.h\"\n", 1, "example"));
+  CHECK(breaks("examples/a.cc", "#include <unistd.h>\n", 1, "example"));
+}
+
 TEST_CASE("public headers need nothing but the standard library") {
   const std::string start = "// A face.\n#pragma once\n";
   CHECK(
