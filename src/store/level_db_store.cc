@@ -187,7 +187,6 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
     parts->database.reset(database);
     return opened;
   }));
-  parts->work();
   return std::unique_ptr<Store>(new LevelDbStore(std::move(parts)));
 }
 
@@ -197,17 +196,18 @@ LevelDbStore::~LevelDbStore() = default;
 Result<std::optional<Bytes>> LevelDbStore::get(BytesView key) {
   Bytes value;
   bool found = false;
+  parts_->work();
   KVSWARM_RETURN_IF_ERROR(guarded(parts_->directory, [&] {
     const leveldb::Status got = parts_->database->Get(read_options(), slice(key), &value);
     found = got.ok();
     return got.IsNotFound() ? leveldb::Status::OK() : got;
   }));
-  parts_->work();  // a read may ask for a compaction
   return found ? std::optional<Bytes>(std::move(value)) : std::nullopt;
 }
 
 Status LevelDbStore::write(const Batch& batch, Sync sync) {
   if (!refused_.ok()) return refused_;
+  parts_->work();
   refused_ = guarded(parts_->directory, [&] {
     leveldb::WriteBatch changes;
     for (const Batch::Entry& entry : batch.entries()) {
@@ -221,7 +221,6 @@ Status LevelDbStore::write(const Batch& batch, Sync sync) {
     options.sync = sync == Sync::yes;
     return parts_->database->Write(options, &changes);
   });
-  parts_->work();
   return refused_;
 }
 

@@ -40,7 +40,7 @@ struct LevelDbOptions {
   DirectoryCall sync_directory;
   DirectoryCall make_directory;
   // For an Env that queues background work instead of giving it to a thread (single-threaded
-  // simulation): does the queued work. Called between two calls into LevelDB.
+  // simulation): does the queued work. Called before a call into LevelDB that might wait for it.
   std::function<void()> run_background;
 };
 

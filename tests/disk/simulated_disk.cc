@@ -24,15 +24,13 @@ void SimulatedDisk::fail_from(std::size_t call, int error, std::size_t times) {
 }
 
 // Counts the call, tells of it, and returns the error that it was told to fail with.
-int SimulatedDisk::begin(DiskCallKind kind, const std::string& path) {
-  if (before_call) before_call({kind, path});
+int SimulatedDisk::begin(const DiskCall& disk_call) {
+  if (before_call) before_call(disk_call);
   const std::size_t call = calls_++;
   return call >= fail_from_ && call - fail_from_ < fail_times_ ? fail_error_ : 0;
 }
 
-bool SimulatedDisk::lied(DiskCallKind kind, const std::string& path) const {
-  return ignores_sync && ignores_sync({kind, path});
-}
+bool SimulatedDisk::lied(const DiskCall& call) const { return ignores_sync && ignores_sync(call); }
 
 void SimulatedDisk::apply(const NameChange& change, Names& names) {
   if (!change.gone.empty()) names.erase(change.gone);
@@ -45,7 +43,7 @@ void SimulatedDisk::change_names(NameChange change) {
 }
 
 int SimulatedDisk::create(const std::string& path, Handle* file, bool exclusive) {
-  if (const int error = begin(DiskCallKind::create, path)) return error;
+  if (const int error = begin({DiskCallKind::create, path, {}})) return error;
   if (names_.count(folder_of(path)) == 0) return ENOENT;
   const auto found = names_.find(path);
   if (found != names_.end() && exclusive) return EEXIST;
@@ -68,7 +66,7 @@ int SimulatedDisk::create(const std::string& path, Handle* file, bool exclusive)
 int SimulatedDisk::append(Handle file, BytesView bytes) {
   const auto found = open_.find(file);
   if (found == open_.end()) return EBADF;
-  if (const int error = begin(DiskCallKind::append, found->second.second)) return error;
+  if (const int error = begin({DiskCallKind::append, found->second.second, {}})) return error;
   const std::size_t fits =
       free_bytes_ ? std::min<std::uint64_t>(*free_bytes_, bytes.size()) : bytes.size();
   Content& content = files_[found->second.first].bytes;
@@ -83,13 +81,14 @@ int SimulatedDisk::sync(Handle file) {
   const auto found = open_.find(file);
   if (found == open_.end()) return EBADF;
   const auto& [id, path] = found->second;
-  if (const int error = begin(DiskCallKind::sync_file, path)) return error;
-  if (!lied(DiskCallKind::sync_file, path)) files_[id].synced = files_[id].bytes;
+  const DiskCall call{DiskCallKind::sync_file, path, {}};
+  if (const int error = begin(call)) return error;
+  if (!lied(call)) files_[id].synced = files_[id].bytes;
   return 0;
 }
 
 int SimulatedDisk::rename(const std::string& from, const std::string& to) {
-  if (const int error = begin(DiskCallKind::rename, to)) return error;
+  if (const int error = begin({DiskCallKind::rename, to, {}})) return error;
   KVSWARM_ASSERT(folder_of(from) == folder_of(to));
   const auto found = names_.find(from);
   if (found == names_.end()) return ENOENT;
@@ -98,7 +97,7 @@ int SimulatedDisk::rename(const std::string& from, const std::string& to) {
 }
 
 int SimulatedDisk::link(const std::string& from, const std::string& to) {
-  if (const int error = begin(DiskCallKind::link, to)) return error;
+  if (const int error = begin({DiskCallKind::link, to, {}})) return error;
   const auto found = names_.find(from);
   if (found == names_.end()) return ENOENT;
   if (names_.count(to) > 0) return EEXIST;
@@ -107,7 +106,7 @@ int SimulatedDisk::link(const std::string& from, const std::string& to) {
 }
 
 int SimulatedDisk::remove(const std::string& path) {
-  if (const int error = begin(DiskCallKind::remove, path)) return error;
+  if (const int error = begin({DiskCallKind::remove, path, {}})) return error;
   const auto found = names_.find(path);
   if (found == names_.end()) return ENOENT;
   const FileId id = found->second;
@@ -117,7 +116,7 @@ int SimulatedDisk::remove(const std::string& path) {
 }
 
 int SimulatedDisk::make_folder(const std::string& path) {
-  if (const int error = begin(DiskCallKind::make_folder, path)) return error;
+  if (const int error = begin({DiskCallKind::make_folder, path, {}})) return error;
   if (names_.count(path) > 0) return EEXIST;
   if (names_.count(folder_of(path)) == 0) return ENOENT;
   change_names({{}, path, kFolder});
@@ -125,13 +124,20 @@ int SimulatedDisk::make_folder(const std::string& path) {
 }
 
 int SimulatedDisk::sync_folder(const std::string& path) {
-  if (const int error = begin(DiskCallKind::sync_folder, path)) return error;
+  const auto name_of = [](const NameChange& change) {
+    return change.made.empty() ? change.gone : change.made;
+  };
+  DiskCall call{DiskCallKind::sync_folder, path, {}};
+  for (const NameChange& change : unsynced_) {
+    if (folder_of(name_of(change)) == path) call.newest_name = name_of(change);
+  }
+  if (const int error = begin(call)) return error;
   const auto found = names_.find(path);
   if (found == names_.end() || found->second != kFolder) return ENOENT;
-  if (lied(DiskCallKind::sync_folder, path)) return 0;
+  if (lied(call)) return 0;
   std::vector<NameChange> others;
   for (NameChange& change : unsynced_) {
-    if (folder_of(change.made.empty() ? change.gone : change.made) == path) {
+    if (folder_of(name_of(change)) == path) {
       apply(change, safe_names_);
     } else {
       others.push_back(std::move(change));
@@ -162,6 +168,14 @@ std::vector<std::string> SimulatedDisk::files() const {
   std::vector<std::string> out;
   for (const auto& [path, id] : names_) {
     if (id != kFolder) out.push_back(path);
+  }
+  return out;
+}
+
+std::vector<std::string> SimulatedDisk::folders() const {
+  std::vector<std::string> out;
+  for (const auto& [path, id] : names_) {
+    if (id == kFolder && path != "/") out.push_back(path);
   }
   return out;
 }

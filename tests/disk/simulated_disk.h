@@ -51,6 +51,7 @@ enum class DiskCallKind {
 struct DiskCall {
   DiskCallKind kind = DiskCallKind::append;
   std::string path;
+  std::string newest_name;  // sync_folder: the name in it that was changed last and is not safe
 };
 
 class SimulatedDisk {
@@ -90,8 +91,9 @@ class SimulatedDisk {
   // nullptr: no such file.
   const Bytes* read(const std::string& path) const;
   std::vector<std::string> names_in(const std::string& folder) const;
-  std::vector<std::string> files() const;  // every path, sorted
-  bool lock(const std::string& path);      // false: held
+  std::vector<std::string> files() const;    // every path, sorted
+  std::vector<std::string> folders() const;  // the same, without "/"
+  bool lock(const std::string& path);        // false: held
   void unlock(const std::string& path) { locks_.erase(path); }
 
  private:
@@ -110,8 +112,8 @@ class SimulatedDisk {
   };
   using Names = std::map<std::string, FileId>;
 
-  int begin(DiskCallKind kind, const std::string& path);
-  bool lied(DiskCallKind kind, const std::string& path) const;
+  int begin(const DiskCall& call);
+  bool lied(const DiskCall& call) const;
   void change_names(NameChange change);
   static void apply(const NameChange& change, Names& names);
   static Bytes found_after(const File& file, Kept kept, Random& random);

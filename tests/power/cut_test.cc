@@ -32,7 +32,26 @@ TEST_CASE("D1, D2, D3: a cut at every call of a run of 50 ops, with every policy
       findings.add(instant, kept, after_cut(setting, instant, kept, instant.number));
     }
   }
-  WARN(findings.cuts() << " cuts");
+  CHECK(findings.cuts() > 3000);
+  CHECK(findings.broken() == 0);
+}
+
+TEST_CASE("D1, D2, D3: a second cut at every call of the opening after the first") {
+  constexpr std::size_t kEvery = 75;  // of the first cuts: the openings are much alike
+  const Setting setting(2);
+  const Recorded run = record_story(setting);
+  REQUIRE_FALSE(run.problem.has_value());
+  Findings findings;
+  for (std::size_t i = 0; i < run.instants.size(); i += kEvery) {
+    const test::Kept first = test::kEveryPolicy[(i / kEvery) % 4];
+    std::vector<Instant> opening;
+    findings.add(run.instants[i], first, after_cut(setting, run.instants[i], first, i, &opening));
+    for (const Instant& instant : opening) {
+      const test::Kept second = test::kEveryPolicy[instant.number % 4];
+      findings.add(instant, second, after_cut(setting, instant, second, instant.number));
+    }
+  }
+  CHECK(findings.cuts() > 300);
   CHECK(findings.broken() == 0);
 }
 

@@ -93,11 +93,12 @@ node::WriteOp op_of(std::size_t number) {
 Machine::Machine(const Setting& setting_in, Side side_in, test::SimulatedDisk from)
     : setting(setting_in), side(side_in), disk(std::move(from)) {}
 
-Status Machine::open() {
+Status Machine::open(const Told& told) {
+  wall_ms = told.wall_ms;
   node::Backend::Options options;
   options.key = &setting.key(side);
-  options.document = setting.first;
-  options.wall_ms = 1000;
+  if (told.document[static_cast<std::size_t>(side)] == 0) options.document = setting.first;
+  options.wall_ms = wall_ms;
   options.open_store = [this] {
     store::LevelDbOptions store = env.options();
     store.write_buffer_bytes = 64 * 1024;
@@ -117,11 +118,11 @@ Story::Story(const Setting& setting, Told told_in, test::SimulatedDisk writer_di
 Problem Story::open() {
   for (Machine* machine : {&storage, &writer}) {
     step = "open";
-    const Status opened = machine->open();
+    ++told.wall_ms;
+    const Status opened = machine->open(told);
     if (!opened.ok())
       return fail(std::string("D3: cannot open the ") + to_string(machine->side), opened);
     const auto side = static_cast<std::size_t>(machine->side);
-    told.opened[side] = true;
     if (machine->backend->document().number() < told.document[side]) {
       return "C3: document " + std::to_string(told.document[side]) + " was in force";
     }
@@ -365,9 +366,10 @@ Recorded record_story(const Setting& setting, const Lie& lie) {
   Story story(setting, {}, empty_disk(), empty_disk());
   if (lie) {
     for (Machine* machine : {&story.writer, &story.storage}) {
-      machine->disk.ignores_sync = [&story, &lie,
-                                    side = machine->side](const test::DiskCall& call) {
-        return lie(side, call, story.step);
+      machine->disk.ignores_sync = [&, side = machine->side](const test::DiskCall& call) {
+        const bool lied = lie(side, call, story.step);
+        if (lied && !out.first_lie) out.first_lie = out.instants.size() - 1;
+        return lied;
       };
     }
   }
@@ -376,7 +378,8 @@ Recorded record_story(const Setting& setting, const Lie& lie) {
   if (!out.problem) out.problem = story.go_on(false);
   if (!out.problem) out.problem = story.read_everything();
   story.step = "idle";
-  story.writer.disk.before_call({test::DiskCallKind::append, "/"});  // the instant after the last
+  story.writer.disk.before_call(
+      {test::DiskCallKind::append, "/", {}});  // the instant after the last
   return out;
 }
 

@@ -40,29 +40,30 @@ node::WriteOp op_of(std::size_t number);  // 1 .. kOps: puts, overwrites, delete
 
 // What somebody outside was told, and so must hold for ever.
 struct Told {
-  bool opened[2] = {false, false};                  // the directory was said to be ready
   std::uint64_t document[2] = {0, 0};               // in force (C3)
   std::uint64_t flushed = 0;                        // ops 1 to this one (D1)
   std::map<std::uint64_t, Hash> blocks;             // sent, by number: there is no other of it (D2)
   std::map<std::uint64_t, log::Head> heads;         // published, by length (D2)
   std::map<std::uint64_t, std::uint64_t> receipts;  // record index by block number (D3)
+  std::uint64_t wall_ms = 1000;                     // a clock that no cut sets back
   std::uint64_t settled = 0;                        // the user was told the outcome up to here (D3)
 };
 
 class Machine {
  public:
   Machine(const Setting& setting, Side side, test::SimulatedDisk from);
-  Status open();
-  void close() { backend.reset(); }
+  // Without a document when the directory was said to have one.
+  Status open(const Told& told);
   template <class Body>
   node::StoreReply ask(Body request) {
-    return backend->execute(node::StoreRequest(std::move(request)), 2000);
+    return backend->execute(node::StoreRequest(std::move(request)), wall_ms);
   }
 
   const Setting& setting;
   const Side side;
   test::SimulatedDisk disk;
   test::SimulatedEnv env{&disk};
+  std::uint64_t wall_ms = 0;
   std::unique_ptr<node::Backend> backend;
 };
 
@@ -130,6 +131,7 @@ class Recorder {
 struct Recorded {
   std::vector<Instant> instants;
   Problem problem;
+  std::optional<std::size_t> first_lie;  // the instant before it
 };
 // `lie`: a sync that the disk of `side` pretends to do, by the call and the step it serves.
 using Lie = std::function<bool(Side side, const test::DiskCall& call, const std::string& step)>;
