@@ -1,4 +1,4 @@
-// Ctrl-C (SIGINT) and SIGTERM in the short-lived verbs.
+// Ctrl-C (SIGINT), SIGTERM, and SIGHUP (the window was closed) in the short-lived verbs.
 //
 // The signals are blocked in this thread and in all that it starts afterwards, and one thread
 // takes them, so nothing ever runs inside a signal handler. The first asks the watched client to

@@ -28,6 +28,7 @@
 #include <kvswarm/ports.h>
 #include <kvswarm/status.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,7 +47,9 @@ struct NodeOptions {
   std::string bind = "127.0.0.1";  // address to listen on
   int port = -1;                   // -1: the port it had last, else a free one; 0: a free one
   std::vector<std::string> peers;  // "id@host:port"
-  bool handle_signals = false;     // SIGINT and SIGTERM stop it, SIGHUP reads the document again
+  // SIGINT and SIGTERM stop it, SIGHUP reads the document again, or stops it when the terminal that
+  // the process was started on has gone.
+  bool handle_signals = false;
   // How long to wait for a short-lived process that owns the directory. Not on a loop of the
   // program's, which never waits: in_use comes at once.
   std::uint64_t wait_ms = 10'000;
@@ -54,6 +57,10 @@ struct NodeOptions {
   // use it through this node (a socket in the runtime directory, mode 0600), and whether a change
   // of the file at config_path is noticed.
   bool shared = true;
+  // While start() waits: true ends it with `interrupted`. Not owned; may be null.
+  const std::atomic<bool>* interrupt = nullptr;
+  // Called once, on the node's thread, when it begins to end. May be empty.
+  std::function<void()> on_stopping;
   // Gets one line per message for the operator, on the node's thread. May be empty.
   std::function<void(std::string_view line)> on_message;
   // The program's loop, run by it, on the calling thread; SIGPIPE is blocked on that thread from

@@ -48,6 +48,7 @@ Runtime::Options runtime_options(OpenDirectory opened, const NodeOptions& option
   out.serve_control = options.shared;
   out.handle_signals = options.handle_signals;
   out.on_message = guarded(options.on_message);
+  out.on_stopping = guarded(options.on_stopping);
   out.loop = options.loop;
   if (options.ports.clock) {
     kept->clock = adapt(options.ports.clock);
@@ -129,6 +130,9 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
     if (now_ms() >= deadline) return opened.status();
     // A socket that answers means a node that stays: waiting would not help.
     if (connect_to_owner(options.directory, {}).ok()) return opened.status();
+    if (options.interrupt != nullptr && *options.interrupt) {
+      return Status(StatusCode::interrupted, "interrupted");
+    }
     std::this_thread::sleep_for(kPoll);
   }
 }

@@ -10,6 +10,7 @@
 #include "kvswarm/control_server.h"
 #include "kvswarm/status_text.h"
 #include "net/runtime_directory.h"
+#include "net/terminal.h"
 #include "net/uv_network.h"
 #include "node/holds.h"
 
@@ -134,6 +135,7 @@ void Runtime::begin_end(const Status& why) {
     const std::lock_guard lock(mutex_);
     why_ = why;
   }
+  if (options_.on_stopping) options_.on_stopping();
   registry_entry_.reset();
   watch_.reset();
   signals_.clear();
@@ -267,7 +269,11 @@ void Runtime::open_signals() {
     }));
   }
   signals_.push_back(
-      std::make_unique<net::UvSignal>(*loop_, SIGHUP, [this](int) { reload_document(); }));
+      std::make_unique<net::UvSignal>(*loop_, SIGHUP, [this, terminal = net::Terminal()](int) {
+        if (!terminal.has_gone()) return reload_document();
+        signals_.clear();
+        end();
+      }));
 }
 
 // A changed document is noticed by watching the folder, so that a rename is seen.

@@ -48,6 +48,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
     bool keep_connected = false;
     bool serve_control = false;  // a control socket for other processes
     bool handle_signals = false;
+    std::function<void()> on_stopping;
     std::vector<node::PeerAddress> peers;
     std::function<void(std::string_view line)> on_message;
     uv_loop_s* loop = nullptr;  // the user's, on its thread; nullptr: our own

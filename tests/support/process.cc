@@ -45,6 +45,8 @@ void ignore_broken_pipes() {
   static_cast<void>(done);
 }
 
+}  // namespace
+
 std::vector<std::string> environment_of(const Command& command) {
   std::map<std::string, std::string> variables;
   for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR"}) {
@@ -63,8 +65,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   pointers.push_back(nullptr);
   return pointers;
 }
-
-}  // namespace
 
 Process::Process(Command command) : command_(std::move(command)) {
   ignore_broken_pipes();

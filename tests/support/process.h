@@ -34,6 +34,10 @@ struct Command {
   bool close_output = false;  // standard output is a pipe that nobody reads: writing gives EPIPE
 };
 
+// What execve takes: the environment of a command, and pointers that live as long as `strings`.
+std::vector<std::string> environment_of(const Command& command);
+std::vector<char*> pointers_to(std::vector<std::string>& strings);
+
 struct Outcome {
   bool timed_out = false;  // it had to be killed: everything else is as far as it got
   int exit_code = -1;      // -1 when a signal ended it
