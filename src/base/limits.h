@@ -87,6 +87,7 @@ inline constexpr std::uint64_t kRetentionBytes = 256ULL * 1024 * 1024;  // per d
 inline constexpr std::uint64_t kFreeDiskBytes = 512ULL * 1024 * 1024;
 inline constexpr std::uint64_t kFreeDiskPercent = 5;
 inline constexpr std::size_t kSyncedFileBytes = 4096;  // notes of what was synced; then anew
+inline constexpr std::size_t kRefusedOpsListed = 100;  // in one answer; all are counted
 
 // Saved proofs and evidence (promises F1, C3, A4)
 inline constexpr std::size_t kSavedBytes = 60 * 1024 * 1024;  // one file; below a control frame

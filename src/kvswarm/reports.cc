@@ -3,11 +3,7 @@
 #include <utility>
 
 namespace kvswarm {
-namespace {
-
-constexpr std::size_t kRefusedListed = 100;
-
-}  // namespace
+namespace {}  // namespace
 
 node::Goal to_goal(WriteGoal goal) {
   switch (goal) {
@@ -36,7 +32,6 @@ WriteReport to_report(const node::WriteOutcome& outcome, WriteGoal goal) {
     report.destinations.push_back(std::move(entry));
   }
   for (const auto& op : outcome.refused) {
-    if (report.refused.size() == kRefusedListed) break;
     report.refused.push_back({op.key, log::to_string(op.outcome)});
   }
   return report;

@@ -90,10 +90,8 @@ Status Runtime::open() {
   const node::Backend& backend = *options_.directory.backend;
   node::Core::Options core_options{options_.directory.key.get(), options_.random,
                                    options_.keep_connected, options_.peers};
-  node::Core::Start start{backend.document(), backend.past_documents(), backend.seen_heads(),
-                          backend.queued(), backend.pending_ops()};
   if (!backend.notice().empty()) message(backend.notice());
-  core_ = std::make_unique<node::Core>(std::move(core_options), std::move(start));
+  core_ = std::make_unique<node::Core>(std::move(core_options), node::Core::start_of(backend));
   store_ = std::make_unique<StoreThread>(
       std::move(options_.directory.backend), *options_.clock, [this](node::StoreReply reply) {
         auto shared = std::make_shared<node::StoreReply>(std::move(reply));

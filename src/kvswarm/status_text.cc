@@ -22,6 +22,25 @@ std::string roles(const node::NodeStatus& status) {
   return status.is_storage_node ? "storage node" : "reader";
 }
 
+std::string refused_block(const log::Refusal& refusal) {
+  return "block " + std::to_string(refusal.number) + " of incarnation " +
+         std::to_string(refusal.incarnation) + " under document " +
+         std::to_string(refusal.document.number) + ": " + log::to_string(refusal.reason);
+}
+
+std::string refusal_json(const std::optional<log::Refusal>& refusal) {
+  if (!refusal) return "null";
+  return JsonObject()
+      .add("incarnation", refusal->incarnation)
+      .add("block", refusal->number)
+      .add("block_hash", to_hex(refusal->block_hash))
+      .add("document", refusal->document.number)
+      .add("document_hash", to_hex(refusal->document.hash))
+      .add("reason", log::to_string(refusal->reason))
+      .add("time_ms", refusal->time_ms)
+      .text();
+}
+
 }  // namespace
 
 std::string status_text(const node::NodeStatus& status) {
@@ -47,12 +66,16 @@ std::string status_text(const node::NodeStatus& status) {
   for (const auto& destination : status.destinations) {
     out += "outbox    to " + short_hex(destination.node) + ": ";
     if (destination.ops == 0) {
-      out += "all settled\n";
-      continue;
+      out += "nothing waits\n";
+    } else {
+      out += count(destination.ops, "op") + " (" + count(destination.bytes, "byte") +
+             ") waiting since " + utc(destination.since_ms) + "\n";
+      out += "          not syncing: " + destination.why + "\n";
     }
-    out += count(destination.ops, "op") + " (" + count(destination.bytes, "byte") +
-           ") waiting since " + utc(destination.since_ms) + "\n";
-    out += "          not syncing: " + destination.why + "\n";
+    if (destination.refusal) {
+      out += "          refused " + refused_block(*destination.refusal) + ", on " +
+             utc(destination.refusal->time_ms) + "\n";
+    }
   }
   for (const auto& peer : status.peers) {
     out +=
@@ -66,6 +89,7 @@ std::string status_text(const node::NodeStatus& status) {
     out += "refused   op " + std::to_string(op.number) + ", key " + json_quote(op.key) + ": " +
            log::to_string(op.outcome) + "\n";
   }
+  if (status.counts.more_refused) out += "refused   and more ops\n";
   for (const std::string& problem : status.problems) out += "problem   " + problem + "\n";
   return out;
 }
@@ -88,6 +112,7 @@ std::string status_json(const node::NodeStatus& status) {
                                .add("blocks", destination.blocks)
                                .add("since_ms", destination.since_ms)
                                .add("why", destination.why)
+                               .add_json("refusal", refusal_json(destination.refusal))
                                .text());
   }
   std::vector<std::string> peers;
@@ -127,6 +152,7 @@ std::string status_json(const node::NodeStatus& status) {
       .add_json("destinations", json_list(destinations))
       .add_json("peers", json_list(peers))
       .add_json("refused", json_list(refused))
+      .add("more_refused", status.counts.more_refused)
       .add_json("problems", json_list(problems))
       .text();
 }

@@ -11,7 +11,6 @@
 namespace kvswarm::node {
 namespace {
 
-constexpr std::size_t kRefusedShown = 100;
 constexpr std::size_t kPastDocuments = 256;
 
 Status wrong_swarm(const SwarmId& directory, const SwarmId& given) {
@@ -138,7 +137,8 @@ Status Backend::ready_to_write() {
   store_ = std::move(store).value();
   KVSWARM_RETURN_IF_ERROR(open_parts());
   fault_ = Status();
-  reopened_ = std::make_shared<const Reopened>(Reopened{outbox_->queued(), outbox_->pending_ops()});
+  reopened_ = std::make_shared<const Reopened>(Reopened{
+      outbox_->queued(), outbox_->pending_ops(), outbox_->next_op(), outbox_->refused_range()});
   return {};
 }
 
@@ -175,8 +175,8 @@ StoreReply Backend::run(request::PlacePending&) {
 }
 
 StoreReply Backend::run(request::LoadBlock& request) {
-  StoreReply out{{}, reply::Loaded{request.destination, request.number, {}}};
-  auto block = outbox_ ? outbox_->load(request.destination, request.number)
+  StoreReply out{{}, reply::Loaded{request.destination, request.incarnation, request.number, {}}};
+  auto block = outbox_ ? outbox_->load(request.destination, request.incarnation, request.number)
                        : Result<log::SignedBlock>(fault_);
   out.status = block.status();
   if (block.ok()) std::get<reply::Loaded>(out.body).block = std::move(block).value();
@@ -189,6 +189,25 @@ StoreReply Backend::run(request::Settle& request) {
   auto result = outbox_->settle(request.destination, request.record, request.receipt, wall_ms_);
   out.status = noted(result.status());
   if (result.ok()) std::get<reply::Settled>(out.body).result = std::move(result).value();
+  return out;
+}
+
+StoreReply Backend::run(request::Refuse& request) {
+  StoreReply out{ready_to_write(), reply::Refused{request.destination, request.refusal, {}}};
+  if (!out.status.ok()) return out;
+  auto result = outbox_->refuse(request.destination, request.refusal,
+                                request.document ? &*request.document : nullptr);
+  out.status = noted(result.status());
+  if (result.ok()) std::get<reply::Refused>(out.body).result = *result;
+  return out;
+}
+
+StoreReply Backend::run(request::CountRefused& request) {
+  StoreReply out{fault_, reply::RefusedCounted{}};
+  if (!outbox_) return out;
+  auto result = outbox_->refused_ops(request.ops);
+  out.status = result.status();
+  if (result.ok()) std::get<reply::RefusedCounted>(out.body).ops = std::move(result).value();
   return out;
 }
 
@@ -349,9 +368,10 @@ StoreReply Backend::run(request::Count&) {
   body.has_log = applier_->has_log();
   body.head = applier_->head();
   body.pending_ops = outbox_->pending_ops().size();
-  auto refused = outbox_->refused_ops(kRefusedShown);
+  body.refusals = outbox_->refusals();
+  auto refused = outbox_->first_refused_ops();
   out.status = refused.status();
-  if (refused.ok()) body.refused = std::move(refused).value();
+  if (refused.ok()) std::tie(body.refused, body.more_refused) = std::move(refused).value();
   return out;
 }
 

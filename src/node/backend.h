@@ -39,6 +39,7 @@ struct Flush {
 struct PlacePending {};
 struct LoadBlock {
   NodeId destination;
+  std::uint64_t incarnation = 0;
   std::uint64_t number = 0;
 };
 struct Settle {
@@ -49,6 +50,15 @@ struct Settle {
 struct ReadReceipts {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
+};
+// A checked refusal that a destination signed, with the document that it names, if that is known.
+struct Refuse {
+  NodeId destination;
+  log::SignedRefusal refusal;
+  std::optional<config::Document> document;
+};
+struct CountRefused {
+  OpRange ops;
 };
 struct RecordSeenHead {
   NodeId node;
@@ -94,9 +104,9 @@ struct Count {};  // for status
 
 using StoreRequest =
     std::variant<request::Flush, request::PlacePending, request::LoadBlock, request::Settle,
-                 request::RecordSeenHead, request::Commit, request::Read, request::Scan,
-                 request::Greet, request::Forget, request::ReadDocument, request::Adopt,
-                 request::Count, request::ReadReceipts>;
+                 request::Refuse, request::CountRefused, request::RecordSeenHead, request::Commit,
+                 request::Read, request::Scan, request::Greet, request::Forget,
+                 request::ReadDocument, request::Adopt, request::Count, request::ReadReceipts>;
 
 namespace reply {
 struct Flushed {
@@ -107,12 +117,21 @@ struct Placed {
 };
 struct Loaded {
   NodeId destination;
+  std::uint64_t incarnation = 0;
   std::uint64_t number = 0;
   log::SignedBlock block;
 };
 struct Settled {
   NodeId destination;
   Outbox::Settled result;
+};
+struct Refused {
+  NodeId destination;
+  log::SignedRefusal refusal;
+  Outbox::Refused result;
+};
+struct RefusedCounted {
+  Outbox::RefusedOps ops;
 };
 struct Committed {
   struct Item {
@@ -147,8 +166,10 @@ struct Counts {
   bool has_log = false;
   log::Head head;
   std::size_t pending_ops = 0;
-  std::vector<RefusedOp> refused;  // at most 100
-  Status fault;                    // why writing stopped, if it did
+  std::vector<RefusedOp> refused;  // at most limits::kRefusedOpsListed
+  bool more_refused = false;
+  std::map<NodeId, log::Refusal> refusals;  // the newest of each destination, if it still stands
+  Status fault;                             // why writing stopped, if it did
 };
 struct SeenHeadRecorded {
   NodeId node;
@@ -163,13 +184,16 @@ struct Done {};
 struct Reopened {
   std::map<NodeId, std::deque<QueuedBlock>> queued;
   std::vector<std::uint64_t> pending_ops;
+  std::uint64_t next_op = 1;
+  OpRange refused_range;
 };
 
 struct StoreReply {
   Status status;  // the body is of the request's kind also when this is an error
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
-               reply::Committed, reply::Answered, reply::Greeted, reply::DocumentRead,
-               reply::Adopted, reply::Counts, reply::SeenHeadRecorded, reply::ReceiptsRead>
+               reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
+               reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Counts,
+               reply::SeenHeadRecorded, reply::ReceiptsRead>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -201,6 +225,8 @@ class Backend {
   const std::map<NodeId, rows::SeenHead>& seen_heads() const { return outbox_->seen_heads(); }
   const std::map<NodeId, std::deque<QueuedBlock>>& queued() const { return outbox_->queued(); }
   std::vector<std::uint64_t> pending_ops() const { return outbox_->pending_ops(); }
+  std::uint64_t next_op() const { return outbox_->next_op(); }
+  OpRange refused_range() const { return outbox_->refused_range(); }
   bool has_log() const { return applier_->has_log(); }
   std::vector<config::Document> past_documents() const { return past_documents_; }
 
@@ -222,6 +248,8 @@ class Backend {
   StoreReply run(request::PlacePending& request);
   StoreReply run(request::LoadBlock& request);
   StoreReply run(request::Settle& request);
+  StoreReply run(request::Refuse& request);
+  StoreReply run(request::CountRefused& request);
   StoreReply run(request::RecordSeenHead& request);
   StoreReply run(request::Commit& request);
   StoreReply run(request::Read& request);

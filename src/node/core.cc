@@ -14,6 +14,11 @@ constexpr std::size_t kKeptConnections = 64;
 
 }  // namespace
 
+Core::Start Core::start_of(const Backend& backend) {
+  return {backend.document(),    backend.past_documents(), backend.seen_heads(),   backend.queued(),
+          backend.pending_ops(), backend.next_op(),        backend.refused_range()};
+}
+
 Core::Core(Options options, Start start)
     : options_(std::move(options)),
       self_(options_.key->id()),
@@ -35,6 +40,8 @@ Core::Core(Options options, Start start)
     for (const QueuedBlock& block : queue) delivery_.add(block);
   }
   pending_ops_.insert(start.pending_ops.begin(), start.pending_ops.end());
+  next_op_ = start.next_op;
+  refused_range_ = start.refused_range;
   connections_.set_hello_maker([this](const NodeId& peer) { return make_hello(peer); });
   connections_.set_document(document_);
   connections_.add_addresses(options_.addresses);
@@ -199,6 +206,8 @@ void Core::take_over(const Reopened& reopened) {
     for (const QueuedBlock& block : queue) delivery_.add(block);
   }
   pending_ops_ = {reopened.pending_ops.begin(), reopened.pending_ops.end()};
+  next_op_ = reopened.next_op;
+  refused_range_ = reopened.refused_range;
   waits_dirty_ = true;
 }
 
@@ -235,6 +244,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   ahead_.erase(gone.connection);
   delivery_.restart(gone.peer);
   incoming_.forget(gone.connection);
+  judging_.erase(gone.peer);
   for (auto& [id, read] : reads_) {
     if (read.asked == gone.connection) read.asked.reset();
   }

@@ -42,7 +42,10 @@ class Core {
     std::map<NodeId, rows::SeenHead> seen_heads;
     std::map<NodeId, std::deque<QueuedBlock>> queued;
     std::vector<std::uint64_t> pending_ops;
+    std::uint64_t next_op = 1;
+    OpRange refused_range;
   };
+  static Start start_of(const Backend& backend);
 
   Core(Options options, Start start);
 
@@ -76,11 +79,11 @@ class Core {
     ConnectionId connection = 0;
     NodeId holder;
     log::DocumentRef wanted;
+    std::optional<log::SignedRefusal> refusal;  // that it is wanted for; else for reads
   };
   struct Wait {
     Ticket ticket = 0;
-    std::uint64_t first_op = 0;
-    std::uint64_t last_op = 0;
+    OpRange range;
     std::uint64_t deadline_ms = 0;
     std::map<NodeId, std::uint64_t> ops;  // of the write, per destination
     bool is_write = false;                // its ops are durable, whatever becomes of the wait
@@ -88,6 +91,11 @@ class Core {
   // What became of a message: done with it; the store has it, and its credit stays taken until the
   // reply; or it refers to a head that is still to be announced.
   enum class Handled { done, in_store, too_early };
+  // A wait that is over, while its refused ops are counted.
+  struct Ended {
+    Ticket ticket = 0;
+    WriteOutcome outcome;
+  };
   struct Flushing {
     Ticket ticket = 0;
     Goal goal = Goal::receipted;
@@ -158,6 +166,7 @@ class Core {
   void finish_get(std::uint64_t id, const log::Head& head, const Answer& answer,
                   std::vector<ProvenValue> values);
   void on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message);
+  const config::Document* known_document(std::uint64_t number) const;
   std::optional<Status> authority(const log::DocumentRef& ref, const NodeId& writer) const;
   std::optional<log::DocumentRef> next_missing(const log::DocumentRef& ref) const;
   void fetch_document(std::uint64_t read_id, const log::DocumentRef& ref);
@@ -169,9 +178,8 @@ class Core {
   // Writing (core_writing.cc)
   void send_blocks();
   Handled on_receipt(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
-  void on_refusal(const NodeId& peer, BytesView payload);
   void check_waits();
-  WriteOutcome outcome_of(const Wait& wait) const;
+  WriteOutcome outcome_of(const Wait& wait, bool reached) const;
   bool is_reached(const Wait& wait) const;
   bool is_hopeless(const Wait& wait) const;
   std::string why_waiting(const NodeId& destination) const;
@@ -180,11 +188,20 @@ class Core {
   void on_reply(const Status& status, reply::Placed& reply);
   void on_reply(const Status& status, reply::Loaded& reply);
   void on_reply(const Status& status, reply::Settled& reply);
+  void on_reply(const Status& status, reply::RefusedCounted& reply);
   void on_reply(const Status& status, reply::Adopted& reply);
   void on_reply(const Status& status, reply::Counts& reply);
   void on_reply(const Status& status, reply::SeenHeadRecorded& reply);
   void on_reply(const Status& status, reply::ReceiptsRead& reply);
   void on_reply(const Status& status, reply::Done& reply);
+
+  // Refusals (core_refusals.cc)
+  void on_refusal(const NodeId& peer, BytesView payload);
+  void on_reply(const Status& status, reply::Refused& reply);
+  void fetch_named(const NodeId& peer, const log::SignedRefusal& refusal,
+                   const log::DocumentRef& named);
+  void on_named(const DocumentFetch& fetch, const Result<config::Document>& document);
+  void end_judging(const NodeId& peer, const std::string& problem);
 
   Options options_;
   NodeId self_;
@@ -204,8 +221,11 @@ class Core {
 
   std::deque<Flushing> flushing_;  // in the order of the store requests
   std::vector<Wait> waits_;
+  std::deque<Ended> ended_;              // in the order of the store requests
   std::set<std::uint64_t> pending_ops_;  // numbered, durable, in no block
-  std::deque<RefusedOp> refused_;        // the last ones
+  std::uint64_t next_op_ = 1;            // that this node will number
+  OpRange refused_range_;                // has every op that was refused, finally
+  std::set<NodeId> judging_;             // whose refusal may yet turn out to be final
   std::deque<Ticket> status_tickets_;
   std::deque<Ticket> receipt_tickets_;  // likewise in the order of the store requests
   std::deque<Ticket> adopting_;         // in the order of the store requests; 0: nobody asks

@@ -179,8 +179,14 @@ void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message&
     return;
   }
   const std::string why = "node " + short_hex(peer) + ": " + error->text;
-  if (fetches_.erase(message.request_id) > 0) {
-    retry_held_back(peer, Status(error->code, why));
+  if (const auto fetch = fetches_.find(message.request_id); fetch != fetches_.end()) {
+    const DocumentFetch failed = std::move(fetch->second);
+    fetches_.erase(fetch);
+    if (failed.refusal) {
+      on_named(failed, Status(error->code, why));
+    } else {
+      retry_held_back(peer, Status(error->code, why));
+    }
     return;
   }
   if (message.request_id == 0) {
@@ -190,6 +196,13 @@ void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message&
   const auto found = reads_.find(message.request_id);
   if (found == reads_.end() || found->second.asked != connection) return;
   end_read(message.request_id, Status(error->code, why));
+}
+
+// A document that this node has had in force, or fetched and checked; null: neither.
+const config::Document* Core::known_document(std::uint64_t number) const {
+  if (number == document_.number()) return &document_;
+  const auto past = past_documents_.find(number);
+  return past == past_documents_.end() ? nullptr : &past->second;
 }
 
 // Whether `writer` might write under the document that a record names (promise A2). Without admins
@@ -206,10 +219,7 @@ std::optional<Status> Core::authority(const log::DocumentRef& ref, const NodeId&
                       ", which is newer than number " + std::to_string(document_.number()) +
                       " here: pass the newer one with -c");
   }
-  const auto past = past_documents_.find(ref.number);
-  const config::Document* document = ref.number == document_.number() ? &document_
-                                     : past == past_documents_.end()  ? nullptr
-                                                                      : &past->second;
+  const config::Document* document = known_document(ref.number);
   if (document == nullptr) return std::nullopt;
   if (document->hash() != ref.hash) {
     return Status(
@@ -250,7 +260,7 @@ void Core::fetch_document(std::uint64_t read_id, const log::DocumentRef& ref) {
     return;
   }
   for (const auto& [other, fetch] : fetches_) {  // on its way for another read
-    if (fetch.connection == *connection && fetch.wanted == *wanted) return;
+    if (fetch.connection == *connection && fetch.wanted == *wanted && !fetch.refusal) return;
   }
   const std::uint64_t id = next_request_++;
   Bytes number = codec::Writer().u64(wanted->number).take();
@@ -259,23 +269,29 @@ void Core::fetch_document(std::uint64_t read_id, const log::DocumentRef& ref) {
     end_read(read_id, Status(StatusCode::unavailable, "the holder takes no requests"));
     return;
   }
-  fetches_[id] = {*connection, read.holder, *wanted};
+  fetches_[id] = {*connection, read.holder, *wanted, {}};
 }
 
 void Core::on_document(ConnectionId connection, swarm::Message& message) {
   const auto fetch = fetches_.find(message.request_id);
   if (fetch == fetches_.end() || fetch->second.connection != connection) return;
-  const log::DocumentRef wanted = fetch->second.wanted;
-  const NodeId holder = fetch->second.holder;
+  const DocumentFetch done = std::move(fetch->second);
+  const log::DocumentRef& wanted = done.wanted;
   fetches_.erase(fetch);
   auto document = config::Document::parse(message.payload);
   const bool fits = document.ok() && document->number() == wanted.number &&
                     document->hash() == wanted.hash && document->swarm() == document_.swarm();
-  if (fits) past_documents_.emplace(wanted.number, std::move(document).value());
-  retry_held_back(
-      holder, fits ? Status()
-                   : Status(StatusCode::unavailable,
-                            "the holder did not give document " + std::to_string(wanted.number)));
+  if (!fits) {
+    document = Status(StatusCode::unavailable, "node " + short_hex(done.holder) +
+                                                   " did not give document " +
+                                                   std::to_string(wanted.number));
+  }
+  if (done.refusal) {
+    on_named(done, document);
+    return;
+  }
+  if (fits) past_documents_.emplace(wanted.number, *document);
+  retry_held_back(done.holder, document.status());
 }
 
 // A document that came serves every read that waits for one; one that did not come ends the reads

@@ -8,11 +8,10 @@
 namespace kvswarm::node {
 namespace {
 
-constexpr std::size_t kRefusedRemembered = 1000;
-
 StatusCode code_of(log::RefusalReason reason) {
   switch (reason) {
     case log::RefusalReason::unauthorised:
+    case log::RefusalReason::earlier_grant:
     case log::RefusalReason::old_incarnation: return StatusCode::unauthorised;
     case log::RefusalReason::fork:
     case log::RefusalReason::other_document: return StatusCode::conflict;
@@ -41,10 +40,17 @@ void Core::handle(event::Write& event) {
 }
 
 void Core::handle(event::Await& event) {
+  if (event.first_op == 0 || event.first_op > event.last_op || event.last_op >= next_op_) {
+    respond(
+        event.ticket,
+        Status(StatusCode::usage,
+               "ops " + std::to_string(event.first_op) + " to " + std::to_string(event.last_op) +
+                   " were not all written here: the next one will be " + std::to_string(next_op_)));
+    return;
+  }
   Wait wait;
   wait.ticket = event.ticket;
-  wait.first_op = event.first_op;
-  wait.last_op = event.last_op;
+  wait.range = {event.first_op, event.last_op};
   wait.deadline_ms = later(now_.monotonic_ms, event.wait_ms);
   waits_.push_back(std::move(wait));
   waits_dirty_ = true;
@@ -60,9 +66,9 @@ void Core::on_reply(const Status& status, reply::Flushed& reply) {
   }
   Wait wait;
   wait.ticket = flushing.ticket;
-  wait.first_op = reply.result.first_op;
-  wait.last_op = reply.result.last_op;
+  wait.range = {reply.result.first_op, reply.result.last_op};
   wait.is_write = true;
+  next_op_ = reply.result.last_op + 1;
   wait.deadline_ms = now_.monotonic_ms;
   if (flushing.goal != Goal::queued) {
     wait.deadline_ms = later(now_.monotonic_ms, flushing.wait_ms);
@@ -92,12 +98,14 @@ void Core::send_blocks() {
   for (const NodeId& destination : delivery_.destinations()) {
     if (destination != self_ && !connections_.is_ready(destination)) continue;
     while (const auto number = delivery_.next_to_load(destination, now_)) {
-      ask(request::LoadBlock{destination, *number});
+      ask(request::LoadBlock{destination, delivery_.incarnation(destination), *number});
     }
   }
 }
 
 void Core::on_reply(const Status& status, reply::Loaded& reply) {
+  // Refused for good while it was being read.
+  if (reply.incarnation != delivery_.incarnation(reply.destination)) return;
   if (!status.ok()) {
     tell(Severity::error, "the outbox cannot be read: " + status.message());
     delivery_.failed(reply.destination, status.message(), now_);
@@ -160,38 +168,23 @@ void Core::on_reply(const Status& status, reply::Settled& reply) {
   }
   delivery_.settled(reply.destination, reply.result.number);
   pending_ops_.insert(reply.result.moved.begin(), reply.result.moved.end());
-  for (RefusedOp& op : reply.result.refused) {
-    refused_.push_back(std::move(op));
-    if (refused_.size() > kRefusedRemembered) refused_.pop_front();
-  }
-  waits_dirty_ = true;
-}
-
-void Core::on_refusal(const NodeId& peer, BytesView payload) {
-  auto decoded = log::decode_signed_refusal(payload);
-  if (!decoded.ok()) return;
-  const auto refusal = log::check_refusal(document_.swarm(), *decoded);
-  if (!refusal.ok() || refusal->node != peer || refusal->writer != self_) return;
-  // A node that has not heard of our document yet will.
-  const bool behind = refusal->document.number < document_.number();
-  delivery_.refused(peer, *refusal, behind, now_);
-  if (refusal->reason != log::RefusalReason::gap) {
-    tell(Severity::warning, delivery_.problem(peer));
-  }
+  refused_range_.widen(reply.result.refused);
+  // Ops may have waited for the end of the blocks of an earlier incarnation.
+  if (!delivery_.has_queued(reply.destination)) place_pending_at_ms_ = now_.monotonic_ms;
   waits_dirty_ = true;
 }
 
 bool Core::is_reached(const Wait& wait) const {
-  const auto pending = pending_ops_.lower_bound(wait.first_op);
-  if (pending != pending_ops_.end() && *pending <= wait.last_op) return false;
-  return delivery_.queued_ops(wait.first_op, wait.last_op).empty();
+  const auto pending = pending_ops_.lower_bound(wait.range.first);
+  if (pending != pending_ops_.end() && *pending <= wait.range.last) return false;
+  return delivery_.queued_ops(wait.range.first, wait.range.last).empty();
 }
 
 // Everything that still waits does so behind a final refusal: more time would not help.
 bool Core::is_hopeless(const Wait& wait) const {
-  const auto queued = delivery_.queued_ops(wait.first_op, wait.last_op);
+  const auto queued = delivery_.queued_ops(wait.range.first, wait.range.last);
   return !queued.empty() && std::all_of(queued.begin(), queued.end(), [this](const auto& entry) {
-    return delivery_.halted_by(entry.first).has_value();
+    return delivery_.halted_by(entry.first).has_value() && judging_.count(entry.first) == 0;
   });
 }
 
@@ -205,37 +198,62 @@ void Core::check_waits() {
       left.push_back(std::move(wait));
       continue;
     }
-    WriteOutcome outcome = outcome_of(wait);
-    outcome.reached = reached;
-    respond(wait.ticket, Outcome(std::move(outcome)));
+    WriteOutcome outcome = outcome_of(wait, reached);
+    if (wait.range.meets(refused_range_)) {
+      ended_.push_back({wait.ticket, std::move(outcome)});
+      ask(request::CountRefused{wait.range});
+    } else {
+      respond(wait.ticket, Outcome(std::move(outcome)));
+    }
   }
   waits_ = std::move(left);
   waits_dirty_ = false;
 }
 
-WriteOutcome Core::outcome_of(const Wait& wait) const {
+void Core::on_reply(const Status& status, reply::RefusedCounted& reply) {
+  KVSWARM_ASSERT(!ended_.empty());
+  Ended ended = std::move(ended_.front());
+  ended_.pop_front();
+  if (!status.ok()) {
+    respond(ended.ticket, status);
+    return;
+  }
+  auto& destinations = ended.outcome.destinations;
+  for (const auto& [node, count] : reply.ops.counts) {
+    const NodeId refuser = node;
+    auto found =
+        std::find_if(destinations.begin(), destinations.end(),
+                     [&refuser](const DestinationOutcome& known) { return known.node == refuser; });
+    if (found == destinations.end()) {
+      found = destinations.emplace(found);
+      found->node = node;
+    }
+    found->refused = count;
+  }
+  ended.outcome.refused = std::move(reply.ops.first);
+  respond(ended.ticket, Outcome(std::move(ended.outcome)));
+}
+
+WriteOutcome Core::outcome_of(const Wait& wait, bool reached) const {
   WriteOutcome outcome;
-  outcome.first_op = wait.first_op;
-  outcome.last_op = wait.last_op;
+  outcome.first_op = wait.range.first;
+  outcome.last_op = wait.range.last;
+  outcome.reached = reached;
   std::map<NodeId, DestinationOutcome> destinations;
   for (const auto& [node, ops] : wait.ops) destinations[node].ops = ops;
-  for (const auto& [node, ops] : delivery_.queued_ops(wait.first_op, wait.last_op)) {
+  for (const auto& [node, ops] : delivery_.queued_ops(wait.range.first, wait.range.last)) {
     destinations[node].queued = ops;
     destinations[node].why = why_waiting(node);
     if (const auto reason = delivery_.halted_by(node)) {
       destinations[node].refusal = code_of(*reason);
     }
   }
-  for (const RefusedOp& op : refused_) {
-    if (op.number < wait.first_op || op.number > wait.last_op) continue;
-    ++destinations[op.destination].refused;
-    outcome.refused.push_back(op);
-  }
-  const auto first = pending_ops_.lower_bound(wait.first_op);
-  const auto last = pending_ops_.upper_bound(wait.last_op);
+  const auto first = pending_ops_.lower_bound(wait.range.first);
+  const auto last = pending_ops_.upper_bound(wait.range.last);
   if (first != last) {
     destinations[self_].queued += static_cast<std::uint64_t>(std::distance(first, last));
-    destinations[self_].why = "waiting until it is known which node holds the key";
+    destinations[self_].why =
+        "waiting until it is known which node holds the key, or what became of earlier ops";
   }
   for (auto& [node, destination] : destinations) {
     destination.node = node;
@@ -270,6 +288,7 @@ void Core::on_reply(const Status& status, reply::Adopted& reply) {
   connections_.set_document(document_);
   for (const NodeId& destination : delivery_.destinations()) delivery_.restart(destination);
   if (ticket != 0) respond(ticket, Outcome(document_));
+  place_pending_at_ms_ = now_.monotonic_ms;
   tell(Severity::info, name + " is in force");
 }
 
@@ -316,6 +335,17 @@ NodeStatus Core::status_with(const reply::Counts& counts) const {
                  {}};
   for (DestinationStatus& destination : out.destinations) {
     if (destination.ops > 0) destination.why = why_waiting(destination.node);
+  }
+  for (const auto& [node, refusal] : counts.refusals) {
+    const NodeId refuser = node;
+    auto found =
+        std::find_if(out.destinations.begin(), out.destinations.end(),
+                     [&refuser](const DestinationStatus& known) { return known.node == refuser; });
+    if (found == out.destinations.end()) {
+      found = out.destinations.emplace(found);
+      found->node = node;
+    }
+    found->refusal = refusal;
   }
   out.problems.assign(problems_.begin(), problems_.end());
   if (!counts.fault.ok()) {

@@ -58,30 +58,44 @@ std::optional<std::uint64_t> Delivery::next_to_load(const NodeId& destination, T
   return stream.next_to_load++;
 }
 
-void Delivery::refused(const NodeId& destination, const log::Refusal& refusal, bool behind,
-                       Time now) {
+bool Delivery::refused(const NodeId& destination, const log::Refusal& refusal, Time now) {
   const auto found = streams_.find(destination);
-  if (found == streams_.end() || found->second.queue.empty()) return;
+  if (found == streams_.end() || found->second.queue.empty()) return false;
   Stream& stream = found->second;
   // A refusal of a block that is not in flight (any more) says nothing about the stream now; so the
   // gaps behind a refused block do not hide its reason.
-  const bool current = refusal.number >= stream.queue.front().number &&
+  const bool current = refusal.incarnation == stream.queue.front().incarnation &&
+                       refusal.number >= stream.queue.front().number &&
                        refusal.number < std::max<std::uint64_t>(stream.next_to_load, 1);
-  if (!current) return;
+  if (!current) return false;
   stream.problem = "node " + short_hex(destination) + " refused block " +
                    std::to_string(refusal.number) + " under document " +
                    std::to_string(refusal.document.number) + ": " + to_string(refusal.reason);
-  stream.next_to_load = 0;
-  stream.bytes_in_flight = 0;
-  stream.resume_at_ms = now.monotonic_ms + kPauseMs;
-  if (!log::is_temporary(refusal.reason) && !behind) stream.halted = refusal.reason;
+  pause(stream, now);
+  if (!log::is_temporary(refusal.reason)) stream.halted = refusal.reason;
+  return true;
+}
+
+void Delivery::explain(const NodeId& destination, const std::string& problem) {
+  const auto found = streams_.find(destination);
+  if (found != streams_.end()) found->second.problem = problem;
+}
+
+void Delivery::retry(const NodeId& destination, Time now) {
+  const auto found = streams_.find(destination);
+  if (found == streams_.end()) return;
+  pause(found->second, now);
+  found->second.halted.reset();
 }
 
 void Delivery::failed(const NodeId& destination, const std::string& why, Time now) {
   const auto found = streams_.find(destination);
   if (found == streams_.end()) return;
-  Stream& stream = found->second;
-  stream.problem = why;
+  found->second.problem = why;
+  pause(found->second, now);
+}
+
+void Delivery::pause(Stream& stream, Time now) {
   stream.next_to_load = 0;
   stream.bytes_in_flight = 0;
   stream.resume_at_ms = now.monotonic_ms + kPauseMs;
@@ -107,6 +121,10 @@ std::vector<NodeId> Delivery::destinations() const {
 bool Delivery::has_queued(const NodeId& destination) const {
   const auto found = streams_.find(destination);
   return found != streams_.end() && !found->second.queue.empty();
+}
+
+std::uint64_t Delivery::incarnation(const NodeId& destination) const {
+  return has_queued(destination) ? streams_.at(destination).queue.front().incarnation : 0;
 }
 
 std::map<NodeId, std::uint64_t> Delivery::queued_ops(std::uint64_t first,

@@ -28,14 +28,21 @@ class Delivery {
   std::optional<std::uint64_t> next_to_load(const NodeId& destination, Time now);
 
   // The destination said no. Temporary reasons pause the stream, others halt it until restart().
-  // `behind`: it refused under an older document than ours, and may not when it has the newer one.
-  void refused(const NodeId& destination, const log::Refusal& refusal, bool behind, Time now);
+  // False: it says so of a block that is not on its way (any more), which means nothing now.
+  bool refused(const NodeId& destination, const log::Refusal& refusal, Time now);
+  // Nothing of what waits will ever go there.
+  void drop(const NodeId& destination) { streams_.erase(destination); }
+  // What else is to be said of the refusal that halted the stream.
+  void explain(const NodeId& destination, const std::string& problem);
+  // The refusal that halted the stream is for now only: tried again after a pause.
+  void retry(const NodeId& destination, Time now);
   // Anything else that went wrong; tried again after a pause.
   void failed(const NodeId& destination, const std::string& why, Time now);
 
   std::uint64_t next_tick_ms() const;
   std::vector<NodeId> destinations() const;  // with something queued
   bool has_queued(const NodeId& destination) const;
+  std::uint64_t incarnation(const NodeId& destination) const;  // of what is queued; 0: nothing is
 
   // Ops first .. last that wait in blocks for each destination.
   std::map<NodeId, std::uint64_t> queued_ops(std::uint64_t first, std::uint64_t last) const;
@@ -54,6 +61,8 @@ class Delivery {
     std::optional<log::RefusalReason> halted;
     std::string problem;
   };
+  static void pause(Stream& stream, Time now);
+
   std::map<NodeId, Stream> streams_;
 };
 

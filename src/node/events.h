@@ -147,8 +147,9 @@ struct DestinationStatus {
   std::uint64_t ops = 0;
   std::uint64_t bytes = 0;
   std::uint64_t blocks = 0;
-  std::uint64_t since_ms = 0;  // wall clock of the oldest waiting block
-  std::string why;             // why it is not syncing, a plain sentence; empty: it is
+  std::uint64_t since_ms = 0;             // wall clock of the oldest waiting block
+  std::string why;                        // why it is not syncing, a plain sentence; empty: it is
+  std::optional<log::Refusal> refusal{};  // its newest, unless it applied a block since
 };
 struct NodeStatus {
   NodeId self;

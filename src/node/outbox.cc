@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "codec/reader.h"
+#include "node/grants.h"
 #include "node/holds.h"
 
 namespace kvswarm::node {
@@ -23,8 +24,13 @@ struct Outbox::Placing {
 
 namespace {
 
-// The prefixed op and the value of each entry of a block's body, in order.
-Result<std::vector<rows::PendingOp>> split_body(BytesView body, std::uint32_t count) {
+std::size_t block_bytes(const log::SignedBlock& block) {
+  return block.header.size() + Signature::kSize + block.body.size();
+}
+
+}  // namespace
+
+Result<std::vector<rows::PendingOp>> Outbox::split_body(BytesView body, std::uint32_t count) {
   codec::Reader in(body);
   std::vector<rows::PendingOp> out;
   for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
@@ -39,11 +45,11 @@ Result<std::vector<rows::PendingOp>> split_body(BytesView body, std::uint32_t co
   return out;
 }
 
-std::size_t block_bytes(const log::SignedBlock& block) {
-  return block.header.size() + Signature::kSize + block.body.size();
+void OpRange::widen(const OpRange& other) {
+  if (other.last == 0) return;
+  first = last == 0 ? other.first : std::min(first, other.first);
+  last = std::max(last, other.last);
 }
-
-}  // namespace
 
 Result<Outbox> Outbox::open(Options options, config::Document document) {
   Outbox outbox(std::move(options), std::move(document));
@@ -57,6 +63,8 @@ Status Outbox::load_all() {
   if (next) {
     KVSWARM_ASSIGN_OR_RETURN(next_op_, rows::decode_u64(*next));
   }
+  KVSWARM_ASSIGN_OR_RETURN(grant_, grant_of(store, options_.self));
+  KVSWARM_RETURN_IF_ERROR(load_refusals());
   const auto cursor = store.cursor();
   const auto each = [&cursor](const Bytes& table, const auto& visit) -> Status {
     for (cursor->seek(table); cursor->valid(); cursor->next()) {
@@ -104,7 +112,7 @@ Status Outbox::load_queue(const NodeId& destination, const rows::OutboxState& st
     if (!stored) return {StatusCode::corruption, "a waiting block is not listed in the outbox"};
     KVSWARM_ASSIGN_OR_RETURN(const rows::QueuedRow row, rows::decode_queued_row(*stored));
     queue.push_back({destination, number, row.first_op, row.last_op, row.ops,
-                     static_cast<std::size_t>(row.bytes), row.time_ms});
+                     static_cast<std::size_t>(row.bytes), row.time_ms, state.incarnation});
   }
   return {};
 }
@@ -134,8 +142,10 @@ Result<bool> Outbox::may_follow(const Placing& placing, const Address& address,
   }
   if (!placement) return true;
   const rows::OutboxState earlier = state_of(placing, placement->destination);
+  // Of earlier incarnations nothing waits.
   const bool settled =
-      placement->incarnation == earlier.incarnation && placement->number <= earlier.settled;
+      placement->incarnation < earlier.incarnation ||
+      (placement->incarnation == earlier.incarnation && placement->number <= earlier.settled);
   const rows::OutboxState now = state_of(placing, destination);
   const bool same_stream =
       placement->destination == destination && placement->incarnation == now.incarnation;
@@ -146,11 +156,28 @@ rows::OutboxState Outbox::state_of(const Placing& placing, const NodeId& destina
   if (const auto found = placing.states.find(destination); found != placing.states.end()) {
     return found->second;
   }
-  if (const auto found = states_.find(destination); found != states_.end()) return found->second;
-  rows::OutboxState fresh;
-  fresh.incarnation = document_.number();
-  fresh.document = document_.number();
-  return fresh;
+  const auto found = states_.find(destination);
+  if (found == states_.end()) return next_incarnation({});
+  const rows::OutboxState& state = found->second;
+  const bool waits = state.settled + 1 < state.next_number;
+  return is_outdated(state) && !waits ? next_incarnation(state) : state;
+}
+
+// Begun before this writer was removed and added again (promise A1).
+bool Outbox::is_outdated(const rows::OutboxState& state) const { return state.document < grant_; }
+
+rows::OutboxState Outbox::next_incarnation(const rows::OutboxState& before) const {
+  rows::OutboxState next;
+  next.incarnation = std::max(document_.number(), before.incarnation + 1);
+  next.document = document_.number();
+  next.retained_bytes = before.retained_bytes;
+  return next;
+}
+
+void Outbox::adopt(const config::Document& document) {
+  const bool is_added = !document_.is_writer(options_.self) && document.is_writer(options_.self);
+  if (is_added) grant_ = document_.number() + 1;
+  document_ = document;
 }
 
 Status Outbox::place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_t wall_ms) {
@@ -159,7 +186,11 @@ Status Outbox::place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_
   for (NumberedOp& op : ops) {
     const auto destination = route(op.address);
     bool placeable = false;
-    if (destination) {
+    // What this node may not sign now, and what would stand behind blocks that will be refused,
+    // waits.
+    const bool in_time = destination && document_.is_writer(options_.self) &&
+                         !is_outdated(state_of(placing, *destination));
+    if (in_time) {
       KVSWARM_ASSIGN_OR_RETURN(placeable, may_follow(placing, op.address, *destination));
     }
     if (!placeable) {
@@ -224,7 +255,8 @@ void Outbox::seal(Placing& placing, const NodeId& destination, std::vector<Numbe
                            ops.back().number,
                            static_cast<std::uint32_t>(ops.size()),
                            block_bytes(block),
-                           wall_ms};
+                           wall_ms,
+                           state.incarnation};
   placing.batch.put(rows::queued(destination, state.next_number),
                     rows::encode(rows::QueuedRow{queued.first_op, queued.last_op, queued.ops,
                                                  queued.bytes, queued.time_ms}));
@@ -296,11 +328,10 @@ Result<Outbox::Flushed> Outbox::place_pending(std::uint64_t wall_ms) {
   return commit(placing);
 }
 
-Result<log::SignedBlock> Outbox::load(const NodeId& destination, std::uint64_t number) const {
-  const auto state = states_.find(destination);
-  KVSWARM_ASSERT(state != states_.end());
-  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::outgoing(
-                                               destination, state->second.incarnation, number)));
+Result<log::SignedBlock> Outbox::load(const NodeId& destination, std::uint64_t incarnation,
+                                      std::uint64_t number) const {
+  KVSWARM_ASSIGN_OR_RETURN(const auto row,
+                           options_.store->get(rows::outgoing(destination, incarnation, number)));
   if (!row) return Status(StatusCode::corruption, "a block of the outbox is missing");
   return log::decode_signed_block(*row);
 }
@@ -317,7 +348,8 @@ Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Rec
   for (const log::CommittedBlock& committed : record.blocks) {
     if (committed.writer != options_.self || committed.incarnation != state.incarnation) continue;
     if (committed.number != state.settled + 1 || committed.number >= state.next_number) continue;
-    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block, load(destination, committed.number));
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
+                             load(destination, state.incarnation, committed.number));
     if (log::block_hash(options_.swarm, block.header) != committed.hash) {
       return Status(StatusCode::conflict, "the receipt is for another block with number " +
                                               std::to_string(committed.number) +
@@ -335,8 +367,11 @@ Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Rec
   KVSWARM_RETURN_IF_ERROR(prune(destination, state, wall_ms, batch));
   keep_receipt(destination, count, receipt, state, batch);
   batch.put(rows::outbox(destination), rows::encode(state));
+  batch.erase(rows::refusal(destination));
   KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::yes));
   states_[destination] = state;
+  refusals_.erase(destination);
+  refused_range_.widen(settled.refused);
   auto& queue = queued_[destination];
   queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(count));
   for (const auto& [number, address] : moved_addresses) {
@@ -365,7 +400,7 @@ Status Outbox::settle_block(const log::CommittedBlock& committed, const log::Sig
     } else {
       batch.put(rows::refused(op.number),
                 rows::encode(rows::RefusedRow{op.key, exception.outcome, destination}));
-      settled.refused.push_back({op.number, op.key, exception.outcome, destination});
+      settled.refused.widen({op.number, op.number});
     }
   }
   return {};
@@ -375,32 +410,47 @@ Status Outbox::settle_block(const log::CommittedBlock& committed, const log::Sig
 Status Outbox::prune(const NodeId& destination, rows::OutboxState& state, std::uint64_t wall_ms,
                      store::Batch& batch) const {
   constexpr int kMostAtOnce = 16;  // keeps one settle short; the next one goes on
-  for (int i = 0; i < kMostAtOnce && state.retained_from <= state.settled; ++i) {
-    const bool too_much = state.retained_bytes > limits::kRetentionBytes;
-    // Age is looked at now and then only: it costs reading the oldest block.
-    if (!too_much && state.settled % 64 != 0) break;
-    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block, load(destination, state.retained_from));
+  const auto is_too_much = [&state] { return state.retained_bytes > limits::kRetentionBytes; };
+  // Age is looked at now and then only: it costs reading the oldest block.
+  if (!is_too_much() && state.settled % 64 != 0) return {};
+  const Bytes table = rows::outgoing_of(destination);
+  const auto cursor = options_.store->cursor();
+  cursor->seek(table);
+  for (int i = 0; i < kMostAtOnce && cursor->valid(); ++i, cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    KVSWARM_ASSIGN_OR_RETURN(const rows::BlockPlace place,
+                             rows::decode_block_place(cursor->key().substr(table.size())));
+    const bool is_current = place.incarnation >= state.incarnation;
+    if (is_current && place.number > state.settled) break;
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
+                             log::decode_signed_block(cursor->value()));
     KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
-    if (!too_much && header.time_ms + limits::kRetentionMs > wall_ms) break;
+    if (!is_too_much() && header.time_ms + limits::kRetentionMs > wall_ms) break;
     KVSWARM_ASSIGN_OR_RETURN(const auto entries, split_body(block.body, header.op_count));
-    for (const rows::PendingOp& entry : entries) {
-      KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
-      const Bytes key = rows::placement(state::address_of(options_.swarm, op.key));
-      KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(key));
-      if (!row) continue;
-      KVSWARM_ASSIGN_OR_RETURN(const rows::Placement placement, rows::decode_placement(*row));
-      const bool stands_here = placement.destination == destination &&
-                               placement.incarnation == header.incarnation &&
-                               placement.number <= header.number;
-      if (stands_here) {
-        batch.erase(key);
-      }
-    }
-    batch.erase(rows::outgoing(destination, state.incarnation, state.retained_from));
+    KVSWARM_RETURN_IF_ERROR(forget_placements(header, entries, batch));
+    batch.erase(Bytes(cursor->key()));
     state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, block_bytes(block));
     KVSWARM_RETURN_IF_ERROR(
-        drop_receipt(destination, state.incarnation, state.retained_from, state, batch));
-    ++state.retained_from;
+        drop_receipt(destination, place.incarnation, place.number, state, batch));
+    if (is_current) state.retained_from = place.number + 1;
+  }
+  return cursor->status();
+}
+
+// Where ops stand that wait for nothing any more need not be known.
+Status Outbox::forget_placements(const log::BlockHeader& header,
+                                 const std::vector<rows::PendingOp>& entries,
+                                 store::Batch& batch) const {
+  for (const rows::PendingOp& entry : entries) {
+    KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
+    Bytes key = rows::placement(state::address_of(options_.swarm, op.key));
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(key));
+    if (!row) continue;
+    KVSWARM_ASSIGN_OR_RETURN(const rows::Placement placement, rows::decode_placement(*row));
+    const bool stands_here = placement.destination == header.destination &&
+                             placement.incarnation == header.incarnation &&
+                             placement.number <= header.number;
+    if (stands_here) batch.erase(std::move(key));
   }
   return {};
 }
@@ -418,21 +468,6 @@ std::vector<std::uint64_t> Outbox::pending_ops() const {
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, address] : pending_) numbers.push_back(number);
   return numbers;
-}
-
-Result<std::vector<RefusedOp>> Outbox::refused_ops(std::size_t most) const {
-  std::vector<RefusedOp> out;
-  const Bytes table = rows::refused_table();
-  const auto cursor = options_.store->cursor();
-  for (cursor->seek(table); cursor->valid() && out.size() < most; cursor->next()) {
-    if (cursor->key().substr(0, table.size()) != table) break;
-    KVSWARM_ASSIGN_OR_RETURN(const auto number,
-                             rows::decode_u64(cursor->key().substr(table.size())));
-    KVSWARM_ASSIGN_OR_RETURN(rows::RefusedRow row, rows::decode_refused_row(cursor->value()));
-    out.push_back({number, std::move(row.key), row.outcome, row.destination});
-  }
-  KVSWARM_RETURN_IF_ERROR(cursor->status());
-  return out;
 }
 
 }  // namespace kvswarm::node

@@ -4,9 +4,13 @@
 // one synced batch (promise D1); the blocks are sent in order until settle() stores their receipt.
 // Failure modes: a failed write leaves memory as it was; an op whose holder is not known, or that
 // would overtake an earlier op for its address (DESIGN section 7, rule 2), stays pending, numbered
-// and durable, in no block. A receipt that says `moved` makes its ops pending again.
+// and durable, in no block; so does one that would stand behind blocks signed before this writer
+// was removed and added again. A receipt that says `moved` makes its ops pending again. A final
+// refusal makes the ops of all blocks that wait refused ops, and the stream begins a new
+// incarnation.
 //
-// Invariant: one chain per destination and incarnation: block n names the hash of block n - 1.
+// Invariants: one chain per destination and incarnation: block n names the hash of block n - 1. Of
+// earlier incarnations no block waits.
 // Owned by the store thread, or whoever calls; blocking; no clock of its own.
 #pragma once
 
@@ -17,6 +21,7 @@
 
 #include "config/document.h"
 #include "log/record.h"
+#include "node/judgement.h"
 #include "node/rows.h"
 #include "store/store.h"
 
@@ -37,6 +42,17 @@ struct QueuedBlock {
   std::uint32_t ops = 0;
   std::size_t bytes = 0;
   std::uint64_t time_ms = 0;  // when it was signed, wall clock
+  std::uint64_t incarnation = 0;
+};
+
+// Op numbers, both included; last 0: none.
+struct OpRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  bool meets(const OpRange& other) const {
+    return last != 0 && other.last != 0 && first <= other.last && other.first <= last;
+  }
+  void widen(const OpRange& other);  // to the least range with both
 };
 
 struct RefusedOp {
@@ -57,7 +73,7 @@ class Outbox {
 
   static Result<Outbox> open(Options options, config::Document document);
 
-  void adopt(const config::Document& document) { document_ = document; }
+  void adopt(const config::Document& document);
 
   struct Flushed {
     std::uint64_t first_op = 0;
@@ -72,11 +88,12 @@ class Outbox {
   Result<Flushed> place_pending(std::uint64_t wall_ms);
 
   // A stored block; corruption when it is missing.
-  Result<log::SignedBlock> load(const NodeId& destination, std::uint64_t number) const;
+  Result<log::SignedBlock> load(const NodeId& destination, std::uint64_t incarnation,
+                                std::uint64_t number) const;
 
   struct Settled {
     std::uint64_t number = 0;          // last block of the destination with a stored outcome
-    std::vector<RefusedOp> refused;    // finally
+    OpRange refused;                   // has those that were refused, finally
     std::vector<std::uint64_t> moved;  // op numbers that are pending again
   };
   // Stores the outcomes that a checked receipt of `destination` gives. Blocks that are not the
@@ -90,13 +107,34 @@ class Outbox {
   // too much for one file.
   Result<Bytes> saved_receipt(std::uint64_t first_op, std::uint64_t last_op) const;
 
+  struct Refused {
+    Judgement judgement = Judgement::passed_over;
+    std::uint64_t ops = 0;  // that are refused ops now
+    OpRange range;          // has them
+  };
+  // Judges a refusal that `destination` signed (checked), remembers it, and acts on a final one.
+  // `named`: the document that it names; null: not known.
+  Result<Refused> refuse(const NodeId& destination, const log::SignedRefusal& signed_refusal,
+                         const config::Document* named);
+
   // The newest head of a node whose table of holds this writer has; goes into its blocks.
   Status record_seen_head(const NodeId& node, const rows::SeenHead& seen);
   const std::map<NodeId, rows::SeenHead>& seen_heads() const { return seen_heads_; }
 
   const std::map<NodeId, std::deque<QueuedBlock>>& queued() const { return queued_; }
   std::vector<std::uint64_t> pending_ops() const;
-  Result<std::vector<RefusedOp>> refused_ops(std::size_t most) const;
+  std::uint64_t next_op() const { return next_op_; }
+  // The newest refusal of each destination that has not applied a block since.
+  const std::map<NodeId, log::Refusal>& refusals() const { return refusals_; }
+  struct RefusedOps {
+    std::map<NodeId, std::uint64_t> counts;  // by who refused
+    std::vector<RefusedOp> first;            // at most limits::kRefusedOpsListed
+  };
+  Result<RefusedOps> refused_ops(const OpRange& range) const;
+  // At most limits::kRefusedOpsListed, and whether there are more.
+  Result<std::pair<std::vector<RefusedOp>, bool>> first_refused_ops() const;
+  // Has every refused op; may be wider.
+  OpRange refused_range() const { return refused_range_; }
 
  private:
   struct NumberedOp {
@@ -110,7 +148,10 @@ class Outbox {
 
   explicit Outbox(Options options, config::Document document)
       : options_(std::move(options)), document_(std::move(document)) {}
+  // The prefixed op and the value of each entry of a block's body, in order.
+  static Result<std::vector<rows::PendingOp>> split_body(BytesView body, std::uint32_t count);
   Status load_all();
+  Status load_refusals();
   Status load_queue(const NodeId& destination, const rows::OutboxState& state);
   std::optional<NodeId> route(const Address& address) const;
   Result<bool> may_follow(const Placing& placing, const Address& address,
@@ -119,6 +160,8 @@ class Outbox {
   void seal(Placing& placing, const NodeId& destination, std::vector<NumberedOp>& ops,
             std::uint64_t wall_ms);
   rows::OutboxState state_of(const Placing& placing, const NodeId& destination) const;
+  bool is_outdated(const rows::OutboxState& state) const;
+  rows::OutboxState next_incarnation(const rows::OutboxState& before) const;
   Result<Flushed> commit(Placing& placing);
   Status settle_block(const log::CommittedBlock& committed, const log::SignedBlock& block,
                       const NodeId& destination, store::Batch& batch, Settled& settled,
@@ -129,10 +172,18 @@ class Outbox {
                       rows::OutboxState& state, store::Batch& batch) const;
   Status prune(const NodeId& destination, rows::OutboxState& state, std::uint64_t wall_ms,
                store::Batch& batch) const;
+  Status forget_placements(const log::BlockHeader& header,
+                           const std::vector<rows::PendingOp>& entries, store::Batch& batch) const;
+  Status refuse_block(const log::SignedBlock& block, store::Batch& batch, Refused& out) const;
+  Status remember(const NodeId& destination, const log::SignedRefusal& signed_refusal,
+                  const log::Refusal& refusal);
 
   Options options_;
   config::Document document_;
+  std::uint64_t grant_ = 1;  // of this node itself, as its documents say (grants.h)
   std::uint64_t next_op_ = 1;
+  OpRange refused_range_;
+  std::map<NodeId, log::Refusal> refusals_;
   std::map<NodeId, rows::OutboxState> states_;
   std::map<NodeId, std::deque<QueuedBlock>> queued_;
   std::map<std::uint64_t, Address> pending_;  // by op number

@@ -64,9 +64,7 @@ Bytes outbox_table() { return table(kOutbox).take(); }
 Bytes outgoing(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number) {
   return table(kOutgoing).fixed(destination).u64(incarnation).u64(number).take();
 }
-Bytes outgoing_of(const NodeId& destination, std::uint64_t incarnation) {
-  return table(kOutgoing).fixed(destination).u64(incarnation).take();
-}
+Bytes outgoing_of(const NodeId& destination) { return table(kOutgoing).fixed(destination).take(); }
 Bytes queued(const NodeId& destination, std::uint64_t number) {
   return table(kQueued).fixed(destination).u64(number).take();
 }
@@ -83,6 +81,15 @@ Bytes receipts_of(const NodeId& destination) { return table(kReceipt).fixed(dest
 Bytes grant(const NodeId& writer) { return table(kGrant).fixed(writer).take(); }
 Bytes refusal(const NodeId& destination) { return table(kRefusal).fixed(destination).take(); }
 Bytes refusal_table() { return table(kRefusal).take(); }
+
+Result<BlockPlace> decode_block_place(BytesView bytes) {
+  Reader in(bytes);
+  BlockPlace out;
+  out.incarnation = in.u64();
+  out.number = in.u64();
+  KVSWARM_RETURN_IF_ERROR(in.finish("key of an outgoing block"));
+  return out;
+}
 
 Bytes encode(const StreamCursor& cursor) {
   Writer out;

@@ -37,7 +37,7 @@ Bytes seen_head_table();
 Bytes outbox(const NodeId& destination);  // OutboxState
 Bytes outbox_table();
 Bytes outgoing(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number);
-Bytes outgoing_of(const NodeId& destination, std::uint64_t incarnation);  // prefix
+Bytes outgoing_of(const NodeId& destination);                   // prefix
 Bytes queued(const NodeId& destination, std::uint64_t number);  // QueuedRow, until settled
 Bytes queued_of(const NodeId& destination);                     // prefix
 Bytes pending(std::uint64_t op_number);                         // PendingOp
@@ -51,6 +51,13 @@ Bytes receipts_of(const NodeId& destination);  // prefix
 Bytes grant(const NodeId& writer);             // u64; absent: 1
 Bytes refusal(const NodeId& destination);      // SignedRefusal, the newest
 Bytes refusal_table();
+
+// The end of an outgoing block's key, behind outgoing_of().
+struct BlockPlace {
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;
+};
+Result<BlockPlace> decode_block_place(BytesView bytes);
 
 // Up to which block of a writer's stream this node has applied.
 struct StreamCursor {

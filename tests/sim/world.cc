@@ -94,11 +94,9 @@ void World::start(NodeIndex index) {
   auto backend = node::Backend::open(std::move(options));
   KVSWARM_ASSERT(backend.ok());
   machine.backend = std::move(backend).value();
-  node::Core::Start start{machine.backend->document(), machine.backend->past_documents(),
-                          machine.backend->seen_heads(), machine.backend->queued(),
-                          machine.backend->pending_ops()};
-  machine.core = std::make_unique<node::Core>(
-      node::Core::Options{&machine.key, &random_, false, {}}, std::move(start));
+  machine.core =
+      std::make_unique<node::Core>(node::Core::Options{&machine.key, &random_, false, {}},
+                                   node::Core::start_of(*machine.backend));
   ++machine.life;
   machine.tick_ms = 0;
   machine.store_free_ms = 0;

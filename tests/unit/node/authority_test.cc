@@ -1,54 +1,11 @@
 // Who may write at a storage node, and since when: promise A1 at the applier.
-#include "node/grants.h"
-#include "unit/node/pair.h"
+#include "unit/node/authority.h"
 
 namespace kvswarm::node {
 namespace {
 
-struct Authority : Pair {
-  // The next document, with or without the writer, in force at the storage node if `here`.
-  void remove(bool here = true) {
-    config::Changes changes;
-    changes.remove_writers = {writer.key.id()};
-    adopt(changes, here);
-  }
-  void add(bool here = true) {
-    config::Changes changes;
-    changes.add_writers = {writer.key.id()};
-    adopt(changes, here);
-  }
-  void adopt(const config::Changes& changes, bool here) {
-    document = document->updated(changes).value();
-    if (here) REQUIRE(storage.ask(request::Adopt{*document}).status.ok());
-  }
-  // A block of one put, as the writer would sign it.
-  log::SignedBlock block(std::uint64_t incarnation, std::uint64_t number, std::uint64_t op,
-                         std::uint64_t signed_under, const Hash& previous = {}) const {
-    log::BlockHeader header;
-    header.swarm = document->swarm();
-    header.writer = writer.key.id();
-    header.destination = storage.key.id();
-    header.incarnation = incarnation;
-    header.number = number;
-    header.previous = previous;
-    header.document.number = signed_under;
-    if (signed_under == document->number()) header.document.hash = document->hash();
-    const Bytes encoded =
-        log::encode(log::make_op(header.swarm, log::OpKind::put, op, "k", std::to_string(op)));
-    return log::make_block(header, {{encoded, std::to_string(op), op}}, writer.key);
-  }
-  Hash hash_of(const log::SignedBlock& signed_block) const {
-    return log::block_hash(document->swarm(), signed_block.header);
-  }
-  std::uint64_t grant() { return grant_of(storage.disk, writer.key.id()).value(); }
-  std::string value() {
-    const Answer answer = read("k");
-    return answer.entries.empty() ? "" : answer.entries.at(0).value;
-  }
-};
-
 TEST_CASE("A1: a block signed under an earlier grant is refused for ever, in any incarnation") {
-  Authority here;
+  Grants here;
   const auto first = here.block(1, 1, 1, 1);
   const auto second = here.block(1, 2, 2, 1, here.hash_of(first));
   REQUIRE(here.commit_one(first).record_index.has_value());
@@ -73,7 +30,7 @@ TEST_CASE("A1: a block signed under an earlier grant is refused for ever, in any
 }
 
 TEST_CASE("A1: documents that change other things leave a grant as it is") {
-  Authority here;
+  Grants here;
   const auto block = here.block(1, 1, 1, 1);
   config::Changes changes;
   changes.capacities = {{here.storage.key.id(), 7}};
@@ -91,14 +48,14 @@ TEST_CASE("A1: documents that change other things leave a grant as it is") {
 
 TEST_CASE("A1: a node that passed documents over goes by those that it adopted") {
   SECTION("removed and added again between two documents that it has seen: it saw no break") {
-    Authority here;
+    Grants here;
     here.remove(false);
     here.add();
     CHECK(here.grant() == 1);
     CHECK(here.commit_one(here.block(1, 1, 1, 1)).record_index.has_value());
   }
   SECTION("added in a document that it never had: what was signed under that one counts") {
-    Authority here;
+    Grants here;
     here.remove();
     here.add(false);
     config::Changes changes;
@@ -109,7 +66,7 @@ TEST_CASE("A1: a node that passed documents over goes by those that it adopted")
     CHECK(here.commit_one(here.block(3, 1, 2, 3)).record_index.has_value());
   }
   SECTION("a node that begins with a later document knows document 1, which that one contains") {
-    Authority here;
+    Grants here;
     config::Changes changes;
     changes.capacities = {{here.writer.key.id(), 7}};
     changes.add_writers = {here.storage.key.id()};
@@ -125,7 +82,7 @@ TEST_CASE("A1: a node that passed documents over goes by those that it adopted")
 TEST_CASE("A1: grants stand and fall with the record of their document") {
   for (const auto fate :
        {store::MemoryStore::FailedWrite::lost, store::MemoryStore::FailedWrite::landed}) {
-    Authority here;
+    Grants here;
     here.remove();
     config::Changes changes;
     changes.add_writers = {here.writer.key.id()};
@@ -140,7 +97,7 @@ TEST_CASE("A1: grants stand and fall with the record of their document") {
 }
 
 TEST_CASE("A1: a document given at the start has its record, with its grants, before any block") {
-  Authority here;
+  Grants here;
   const auto old = here.block(1, 1, 1, 1);
   here.remove();
   here.add(false);

@@ -103,8 +103,13 @@ TEST_CASE("refused and moved ops of a receipt: the first are final, the second w
       pair, {pair.flush({{log::OpKind::put, "a", "1"}, {log::OpKind::put, "b", "2"}})});
   record.blocks[0].exceptions = {{0, log::Outcome::unsupported, {}}, {1, log::Outcome::moved, {}}};
   const Outbox::Settled settled = settle(pair, record);
-  REQUIRE(settled.refused.size() == 1);
-  CHECK(settled.refused[0].key == "a");
+  CHECK(settled.refused.first == 1);
+  CHECK(settled.refused.last == 1);
+  const StoreReply counted = pair.writer.ask(request::CountRefused{{1, 2}});
+  const auto& refused = std::get<reply::RefusedCounted>(counted.body).ops;
+  CHECK(refused.counts == std::map<NodeId, std::uint64_t>{{pair.storage.key.id(), 1}});
+  REQUIRE(refused.first.size() == 1);
+  CHECK(refused.first[0].key == "a");
   CHECK(settled.moved == std::vector<std::uint64_t>{2});
   pair.writer.open();
   CHECK(pair.writer.backend->pending_ops() == std::vector<std::uint64_t>{2});
@@ -145,7 +150,7 @@ TEST_CASE("large flushes are cut into blocks within the limits") {
 TEST_CASE("delivery: a window in order, and a new connection starts after the last settled block") {
   Delivery delivery;
   const NodeId node{};
-  for (std::uint64_t n = 1; n <= 20; ++n) delivery.add({node, n, n, n, 1, 100, 0});
+  for (std::uint64_t n = 1; n <= 20; ++n) delivery.add({node, n, n, n, 1, 100, 0, 1});
   const Time now{1000, 0};
   std::vector<std::uint64_t> sent;
   while (const auto next = delivery.next_to_load(node, now)) sent.push_back(*next);
@@ -160,22 +165,26 @@ TEST_CASE("delivery: a window in order, and a new connection starts after the la
 TEST_CASE("delivery: a temporary refusal pauses the stream, a final one halts it") {
   Delivery delivery;
   const NodeId node{};
-  delivery.add({node, 1, 1, 1, 1, 100, 0});
+  delivery.add({node, 1, 1, 1, 1, 100, 0, 1});
   Time now{1000, 0};
   CHECK(delivery.next_to_load(node, now) == 1U);
   log::Refusal refusal;
   refusal.number = 1;
   refusal.reason = log::RefusalReason::disk_full;
-  delivery.refused(node, refusal, false, now);
+  CHECK(!delivery.refused(node, refusal, now));  // of no block of this incarnation
+  refusal.incarnation = 1;
+  CHECK(delivery.refused(node, refusal, now));
   CHECK(!delivery.next_to_load(node, now).has_value());
   now.monotonic_ms = delivery.next_tick_ms();
   CHECK(delivery.next_to_load(node, now) == 1U);
   refusal.reason = log::RefusalReason::unauthorised;
-  delivery.refused(node, refusal, true, now);  // under an older document: it may come to know us
+  CHECK(delivery.refused(node, refusal, now));
+  CHECK(delivery.halted_by(node) == log::RefusalReason::unauthorised);
+  delivery.retry(node, now);  // under an older document: it may come to know us
   now.monotonic_ms = delivery.next_tick_ms();
   CHECK(delivery.next_to_load(node, now) == 1U);
   refusal.reason = log::RefusalReason::fork;
-  delivery.refused(node, refusal, false, now);
+  CHECK(delivery.refused(node, refusal, now));
   now.monotonic_ms += 1'000'000;
   CHECK(!delivery.next_to_load(node, now).has_value());
   CHECK(delivery.problem(node).find("fork") != std::string::npos);

@@ -65,13 +65,13 @@ struct Pair {
     REQUIRE(flushed.status.ok());
     const auto& blocks = std::get<reply::Flushed>(flushed.body).result.blocks;
     REQUIRE(blocks.size() == 1);
-    return load(blocks[0].number);
+    return load(blocks[0].number, blocks[0].incarnation);
   }
   log::SignedBlock put(const Bytes& key, const Bytes& value) {
     return flush({{log::OpKind::put, key, value}});
   }
-  log::SignedBlock load(std::uint64_t number) {
-    const StoreReply loaded = writer.ask(request::LoadBlock{storage.key.id(), number});
+  log::SignedBlock load(std::uint64_t number, std::uint64_t incarnation = 1) {
+    const StoreReply loaded = writer.ask(request::LoadBlock{storage.key.id(), incarnation, number});
     REQUIRE(loaded.status.ok());
     return std::get<reply::Loaded>(loaded.body).block;
   }

@@ -44,7 +44,7 @@ TEST_CASE("A2: a fetched document counts only if the chain of hashes leads to it
     config::Changes more;
     more.add_writers = {forger.id()};
     rival = pair.document->updated(more).value();
-    return Core::Start{*third, {}, {}, {}, {}};
+    return Core::Start{*third, {}, {}, {}, {}, 1, {}};
   });
   const FalseValue lie(talk.pair, forger, ref_of(*rival), "k");
   talk.connect(talk.pair.storage.key);
@@ -269,6 +269,7 @@ TEST_CASE("only the destination's own refusal of this writer's block stops its s
   refusal.number = 1;
   refusal.reason = log::RefusalReason::unauthorised;
   refusal.document = ref_of(*talk.pair.document);
+  refusal.block_hash = log::block_hash(refusal.swarm, talk.pair.load(1).header);
   const auto refuse = [&](const NodeId& writer, const crypto::SigningKey& key) {
     refusal.node = key.id();
     refusal.writer = writer;

@@ -165,7 +165,7 @@ TEST_CASE("refused ops are listed for ever: the list survives a restart") {
   Pair pair;
   log::Record record = committed(pair, {pair.put("a", "1")});
   record.blocks[0].exceptions = {{0, log::Outcome::unsupported, {}}};
-  REQUIRE(settle(pair, record).refused.size() == 1);
+  REQUIRE(settle(pair, record).refused.last == 1);
   pair.writer.open();
   const StoreReply reply = pair.writer.ask(request::Count{});
   const auto& refused = std::get<reply::Counts>(reply.body).refused;
@@ -274,7 +274,7 @@ TEST_CASE("delivery: a refusal of a block that is not on its way stops nothing")
   log::Refusal refusal;
   refusal.number = 2;
   refusal.reason = log::RefusalReason::fork;
-  delivery.refused(node, refusal, false, now);
+  delivery.refused(node, refusal, now);
   CHECK(delivery.problem(node).empty());
   CHECK(delivery.next_to_load(node, now) == 2U);
 }
@@ -288,10 +288,10 @@ TEST_CASE("delivery: the reason that stopped a stream is not lost in the gaps be
   log::Refusal refusal;
   refusal.number = 1;
   refusal.reason = log::RefusalReason::disk_full;
-  delivery.refused(node, refusal, false, now);
+  delivery.refused(node, refusal, now);
   refusal.number = 2;
   refusal.reason = log::RefusalReason::gap;
-  delivery.refused(node, refusal, false, now);
+  delivery.refused(node, refusal, now);
   CHECK(delivery.problem(node).find("disk_full") != std::string::npos);
 }
 

@@ -43,7 +43,13 @@ TEST_CASE("the keys of docs/formats/store.md are what it says they are") {
   const auto node =
       fixed_from_hex<NodeId>("8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394");
   CHECK(outgoing(*node, 1, 3) == test::format_example("store.md", "outgoing key"));
-  CHECK(outgoing(*node, 1, 3).starts_with(outgoing_of(*node, 1)));
+  CHECK(outgoing(*node, 1, 3).starts_with(outgoing_of(*node)));
+  const auto place =
+      decode_block_place(BytesView(outgoing(*node, 1, 3)).substr(outgoing_of(*node).size()));
+  REQUIRE(place.ok());
+  CHECK(place->incarnation == 1);
+  CHECK(place->number == 3);
+  CHECK(!decode_block_place("short").ok());
   CHECK(format() == "mformat");
 }
 

@@ -15,13 +15,8 @@ namespace kvswarm::node {
 // A storage node's core, and strangers that speak the protocol to it.
 struct Stage {
   explicit Stage(const std::vector<NodeId>& more_writers = {})
-      : pair(more_writers), core({&pair.storage.key, &random, false, {}}, start()) {}
-
-  Core::Start start() {
-    const Backend& backend = *pair.storage.backend;
-    return {backend.document(), backend.past_documents(), backend.seen_heads(), backend.queued(),
-            backend.pending_ops()};
-  }
+      : pair(more_writers),
+        core({&pair.storage.key, &random, false, {}}, Core::start_of(*pair.storage.backend)) {}
 
   // Steps the core; what it sends goes to the stranger, what it asks of the store is kept.
   void step(Event event) {

@@ -11,14 +11,8 @@ namespace kvswarm::node {
 
 inline constexpr std::uint64_t kSoonMs = 1'010'000;
 
-inline Core::Start start_of(const Side& side) {
-  const Backend& backend = *side.backend;
-  return {backend.document(), backend.past_documents(), backend.seen_heads(), backend.queued(),
-          backend.pending_ops()};
-}
-
-inline Core::Start start_of_writer(Pair& pair) { return start_of(pair.writer); }
-inline Core::Start start_of_storage(Pair& pair) { return start_of(pair.storage); }
+inline Core::Start start_of_writer(Pair& pair) { return Core::start_of(*pair.writer.backend); }
+inline Core::Start start_of_storage(Pair& pair) { return Core::start_of(*pair.storage.backend); }
 
 // The core of one node of a pair with its store, and a far end that says what the test wants.
 struct Talk {

@@ -1,0 +1,219 @@
+// Refusals and documents where messages meet them: promise A1 in the core, and what the writer's
+// user hears of it.
+#include "base/limits.h"
+#include "unit/node/authority.h"
+#include "unit/node/talk.h"
+
+namespace kvswarm::node {
+namespace {
+
+// A writer's core with a block on its way, and a storage node that refuses it.
+struct Refusal : Talk {
+  Refusal() {
+    config::Changes changes;
+    changes.remove_writers = {pair.writer.key.id()};
+    second = pair.document->updated(changes).value();
+    connect(pair.storage.key);
+  }
+  void refuse(const config::Document& document,
+              log::RefusalReason reason = log::RefusalReason::unauthorised,
+              std::uint64_t incarnation = 1) {
+    log::Refusal refusal;
+    refusal.swarm = document.swarm();
+    refusal.node = pair.storage.key.id();
+    refusal.writer = pair.writer.key.id();
+    refusal.incarnation = incarnation;
+    refusal.number = 1;
+    refusal.block_hash = log::block_hash(refusal.swarm, pair.load(1, incarnation).header);
+    refusal.reason = reason;
+    refusal.document = ref_of(document);
+    say(MessageType::refusal, 0, log::encode(log::sign_refusal(refusal, pair.storage.key)));
+  }
+  std::uint64_t asked_for() const {  // the id of the request for a document
+    REQUIRE(heard.back().type == static_cast<std::uint8_t>(MessageType::read_document));
+    return heard.back().request_id;
+  }
+  NodeStatus status() {
+    step(event::DescribeStatus{++ticket});
+    return std::get<NodeStatus>(*outcome());
+  }
+  WriteOutcome await(std::uint64_t first, std::uint64_t last) {
+    step(event::Await{++ticket, first, last, Goal::receipted, 0});
+    return std::get<WriteOutcome>(*outcome());
+  }
+  std::optional<config::Document> second;  // does not list the writer
+};
+
+TEST_CASE(
+    "A1: a writer that lacks the document in a refusal fetches it, and then the no is final") {
+  Refusal talk;
+  talk.write("k", "v");
+  talk.refuse(*talk.second);
+  CHECK(!talk.is_answered());
+  CHECK(talk.status().destinations.at(0).ops == 1);
+  talk.ticket = 1;
+  talk.say(MessageType::document, talk.asked_for(), talk.second->to_json());
+  const auto& written = std::get<WriteOutcome>(*talk.outcome());
+  CHECK(written.reached);
+  REQUIRE(written.destinations.size() == 1);
+  CHECK(written.destinations[0].refused == 1);
+  CHECK(written.destinations[0].queued == 0);
+  REQUIRE(written.refused.size() == 1);
+  CHECK(written.refused[0].key == "k");
+  CHECK(written.refused[0].outcome == log::Outcome::unauthorised);
+  // Its document is not this node's: that is its operator's to decide.
+  talk.ticket = 10;
+  const NodeStatus status = talk.status();
+  CHECK(status.document.number() == 1);
+  REQUIRE(status.destinations.size() == 1);
+  REQUIRE(status.destinations[0].refusal.has_value());
+  CHECK(status.destinations[0].refusal->document == ref_of(*talk.second));
+  CHECK(status.destinations[0].refusal->number == 1);
+}
+
+TEST_CASE("a refusal whose document does not come, or is another one, leaves the ops queued") {
+  Refusal talk;
+  talk.write("k", "v");
+  talk.refuse(*talk.second);
+  const std::uint64_t id = talk.asked_for();
+  SECTION("not known there") { talk.say(MessageType::document, id, {}); }
+  SECTION("an error") {
+    talk.say(MessageType::error, id, encode(ErrorMessage{StatusCode::unavailable, "no"}));
+  }
+  SECTION("another document of that number") {
+    config::Changes changes;
+    changes.add_writers = {talk.pair.storage.key.id()};
+    talk.say(MessageType::document, id, talk.pair.document->updated(changes)->to_json());
+  }
+  const auto& written = std::get<WriteOutcome>(*talk.outcome());
+  CHECK(!written.reached);
+  CHECK(written.destinations.at(0).queued == 1);
+  CHECK(written.destinations.at(0).refusal == StatusCode::unauthorised);
+  CHECK(talk.told.find("the ops stay queued") != std::string::npos);
+  // A new connection asks again, and now it comes.
+  talk.connect(talk.pair.storage.key);
+  talk.refuse(*talk.second);
+  talk.say(MessageType::document, talk.asked_for(), talk.second->to_json());
+  CHECK(talk.await(1, 1).destinations.at(0).refused == 1);
+}
+
+TEST_CASE("a refusal that its own document contradicts is a problem, and the ops stay queued") {
+  Refusal talk;
+  talk.write("k", "v");
+  const bool known = GENERATE(true, false);
+  if (known) {
+    talk.refuse(*talk.pair.document);
+  } else {
+    config::Changes changes;
+    changes.add_writers = {talk.pair.storage.key.id()};
+    const auto named = talk.pair.document->updated(changes).value();
+    talk.refuse(named);
+    talk.say(MessageType::document, talk.asked_for(), named.to_json());
+  }
+  CHECK(!std::get<WriteOutcome>(*talk.outcome()).reached);
+  const NodeStatus status = talk.status();
+  CHECK(status.destinations.at(0).ops == 1);
+  CHECK(status.destinations.at(0).why.find("says otherwise") != std::string::npos);
+  CHECK(status.destinations.at(0).refusal.has_value());
+  REQUIRE(!status.problems.empty());
+  CHECK(status.problems.back().find("says otherwise") != std::string::npos);
+}
+
+TEST_CASE("a node that refuses under an older document than the block's is asked again") {
+  Refusal talk;
+  config::Changes changes;
+  changes.add_writers = {talk.pair.storage.key.id()};
+  talk.step(event::DocumentFound{talk.pair.document->updated(changes).value()});
+  talk.write("k", "v");
+  REQUIRE(talk.count(MessageType::block) == 1);
+  talk.refuse(*talk.pair.document, log::RefusalReason::unauthorised, 2);
+  CHECK(!talk.is_answered());
+  talk.now.monotonic_ms += 5000;
+  talk.step(event::Tick{});
+  talk.exchange();
+  CHECK(talk.count(MessageType::block) == 2);
+}
+
+TEST_CASE("every refused op counts as refused, however many there are, also after a restart") {
+  Refusal talk;
+  constexpr std::uint64_t kOps = 3000;
+  std::vector<WriteOp> ops;
+  for (std::uint64_t i = 0; i < kOps; ++i) {
+    ops.push_back({log::OpKind::put, "k" + std::to_string(i), "v"});
+  }
+  talk.step(event::Write{++talk.ticket, std::move(ops), Goal::receipted, 60'000});
+  talk.exchange();
+  talk.refuse(*talk.second);
+  talk.say(MessageType::document, talk.asked_for(), talk.second->to_json());
+  const auto& written = std::get<WriteOutcome>(*talk.outcome());
+  REQUIRE(written.destinations.size() == 1);
+  CHECK(written.destinations[0].ops == kOps);
+  CHECK(written.destinations[0].refused == kOps);
+  CHECK(written.refused.size() == limits::kRefusedOpsListed);
+  const NodeStatus status = talk.status();
+  CHECK(status.counts.refused.size() == limits::kRefusedOpsListed);
+  CHECK(status.counts.more_refused);
+
+  talk.pair.writer.open();
+  Core later({&talk.pair.writer.key, &talk.random, false, {}}, start_of_writer(talk.pair));
+  for (Action& action : later.step(event::Await{1, 11, 2010, Goal::receipted, 0}, talk.now)) {
+    auto* ask = std::get_if<action::AskStore>(&action);
+    if (ask == nullptr) continue;
+    StoreReply reply = talk.pair.writer.backend->execute(std::move(ask->request), 2000);
+    for (Action& answer : later.step(event::StoreReplied{std::move(reply)}, talk.now)) {
+      auto* respond = std::get_if<action::Respond>(&answer);
+      if (respond == nullptr) continue;
+      const auto& awaited = std::get<WriteOutcome>(*respond->outcome);
+      CHECK(awaited.destinations.at(0).refused == 2000);
+      return;
+    }
+  }
+  FAIL("the wait was not answered");
+}
+
+TEST_CASE("waiting for ops that were never written is a mistake, and says so") {
+  Refusal talk;
+  talk.write("k", "v");
+  for (const auto& [first, last] : {std::pair<std::uint64_t, std::uint64_t>{1, 2},
+                                    {2, 2},
+                                    {0, 1},
+                                    {1, ~std::uint64_t{0}},
+                                    {2, 1}}) {
+    talk.step(event::Await{++talk.ticket, first, last, Goal::receipted, 60'000});
+    CHECK(talk.code() == StatusCode::usage);
+  }
+  talk.step(event::Await{++talk.ticket, 1, 1, Goal::receipted, 60'000});
+  CHECK(!talk.is_answered());
+}
+
+TEST_CASE("A1: a block that came before a document and is committed after it is refused") {
+  Talk talk(start_of_storage, &Pair::storage);
+  const auto first = talk.pair.put("a", "1");
+  const auto second = talk.pair.put("b", "2");
+  talk.connect(talk.pair.writer.key);
+  talk.store_works = false;
+  talk.say(MessageType::block, 1, log::encode(first));
+  talk.say(MessageType::block, 2, log::encode(second));  // waits for the next commit
+  config::Changes changes;
+  changes.remove_writers = {talk.pair.writer.key.id()};
+  talk.step(event::DocumentFound{talk.pair.document->updated(changes).value()});
+  talk.store_works = true;
+  talk.work_off();
+  talk.exchange();
+  CHECK(talk.count(MessageType::receipt) == 1);
+  REQUIRE(talk.count(MessageType::refusal) == 1);
+  for (const auto& message : talk.heard) {
+    if (message.type != static_cast<std::uint8_t>(MessageType::refusal)) continue;
+    const auto refusal = log::check_refusal(talk.pair.document->swarm(),
+                                            log::decode_signed_refusal(message.payload).value());
+    REQUIRE(refusal.ok());
+    CHECK(refusal->reason == log::RefusalReason::unauthorised);
+    CHECK(refusal->number == 2);
+    CHECK(refusal->document.number == 2);
+  }
+  CHECK(talk.pair.read("a").kind == AnswerKind::entries);
+  CHECK(talk.pair.read("b").kind == AnswerKind::not_found);
+}
+
+}  // namespace
+}  // namespace kvswarm::node
