@@ -124,12 +124,15 @@ class World {
   World& operator=(const World&) = delete;
 
   void write(const std::vector<Leaf>& rows) {
+    for (const Leaf& leaf : rows) leaves[leaf.address] = leaf;
+    write_rows(rows, store::Sync::no);
+  }
+  void write_rows(const std::vector<Leaf>& rows, store::Sync sync) {
     store::Batch batch;
     for (const Leaf& leaf : rows) {
-      leaves[leaf.address] = leaf;
       batch.put(Bytes(leaf.address.view()), encode(leaf) + Bytes(kRowFiller, 'v'));
     }
-    KVSWARM_ASSERT(store_->write(batch, store::Sync::no).ok());
+    KVSWARM_ASSERT(store_->write(batch, sync).ok());
   }
   std::unique_ptr<LeafCursor> cursor(std::int64_t rows) {
     if (rows == in_memory) return std::make_unique<MapCursor>(leaves);
@@ -156,6 +159,25 @@ Trie loaded(std::int64_t bucket_leaves, std::int64_t rows) {
   const auto cursor = world().cursor(rows);
   return Trie::load({}, static_cast<std::size_t>(bucket_leaves), *cursor).value();
 }
+
+// To compare with: the same rows written to LevelDB, and no state root.
+void put_rows(benchmark::State& state) {
+  std::mt19937_64 random(6);
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::vector<Leaf> rows;
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      const Address& address = world().some(random);
+      rows.push_back(world().leaves.at(address));
+    }
+    state.ResumeTiming();
+    world().write_rows(rows, state.range(0) != 0 ? store::Sync::yes : store::Sync::no);
+  }
+  const auto puts = static_cast<double>(state.iterations() * kBatch);
+  state.counters["puts_per_s"] = benchmark::Counter(puts, benchmark::Counter::kIsRate);
+}
+BENCHMARK(put_rows)->Arg(0)->Arg(1)->ArgName("synced")->Iterations(100)->Unit(
+    benchmark::kMillisecond);
 
 // Batches of 1,000 puts of random keys that are there (new_keys 0) or not (1). The rows are
 // written between them, which is not timed.

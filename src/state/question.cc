@@ -65,7 +65,8 @@ std::optional<Question> Question::behind(const Address& address) const {
 bool Asked::touches(const Interval& place) const {
   if (place.first > end_) return false;
   const auto interval = first_not_before(question_->intervals(), place.first);
-  return interval != question_->intervals().end() && interval->first <= std::min(place.last, end_);
+  // An end that the limit gave lies in an interval: the one found does not begin behind it.
+  return interval != question_->intervals().end() && interval->first <= place.last;
 }
 
 bool Asked::take(const Address& address) {

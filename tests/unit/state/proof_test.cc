@@ -161,6 +161,32 @@ TEST_CASE("a tree as deep as can be is proven, and what goes deeper is refused")
   CHECK(refusal("") == "a proof of another version");
 }
 
+TEST_CASE("a question that needs too long a proof is refused, and a part of it is not") {
+  // 1,024 addresses, with 40 others around each that part from it one bit after the other.
+  Leaves leaves;
+  std::vector<Address> stems;
+  for (std::size_t i = 0; i < limits::kQuestionIntervals; ++i) {
+    Address stem;
+    stem.data[0] = static_cast<unsigned char>(i / 4);
+    stem.data[1] = static_cast<unsigned char>(i % 4 << 6);
+    stems.push_back(stem);
+    leaves[stem] = leaf_at(stem);
+    for (std::size_t place = 10; place < 50; ++place) {
+      Address address = stem;
+      address.data[place / 8] |= static_cast<unsigned char>(0x80 >> place % 8);
+      leaves[address] = leaf_at(address);
+    }
+  }
+  const Trie trie = trie_of(leaves, 32);
+  MapCursor cursor(leaves);
+  CHECK(make_proof(trie.view(), Question::several(stems).value(), cursor).status().code() ==
+        StatusCode::usage);
+  stems.resize(stems.size() / 2);
+  const Question half = Question::several(stems).value();
+  const Bytes proof = proof_of(trie, leaves, half);
+  CHECK(check_proof(some_swarm(), trie.root(), half, proof).value().size() == stems.size());
+}
+
 TEST_CASE("bytes of any kind are refused and nothing else happens") {
   std::mt19937_64 random(11);
   const Question question = Question::range(kFirstAddress, kLastAddress, 1024).value();
