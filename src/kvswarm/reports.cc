@@ -3,8 +3,6 @@
 #include <utility>
 
 namespace kvswarm {
-namespace {}  // namespace
-
 node::Goal to_goal(WriteGoal goal) {
   switch (goal) {
     case WriteGoal::queued: return node::Goal::queued;

@@ -11,7 +11,14 @@ constexpr std::uint64_t kPauseMs = 1000;
 
 }  // namespace
 
-void Delivery::add(const QueuedBlock& block) { streams_[block.destination].queue.push_back(block); }
+void Delivery::add(const QueuedBlock& block) {
+  Stream& stream = streams_[block.destination];
+  if (stream.queue.empty()) {  // numbers begin again with each incarnation
+    stream.next_to_load = 0;
+    stream.bytes_in_flight = 0;
+  }
+  stream.queue.push_back(block);
+}
 
 void Delivery::settled(const NodeId& destination, std::uint64_t number) {
   const auto found = streams_.find(destination);

@@ -186,6 +186,63 @@ TEST_CASE("a writer that was removed is refused, whether it knows or not, until 
   CHECK(swarm.as("y", {"get", "k"}).output == "x\n");
 }
 
+TEST_CASE("a removed writer's queued ops are refused and listed; added again, it writes on") {
+  Swarm swarm({{"a", 1}}, {"x", "y"});
+  copy(swarm, "config.json", "one.json");
+  REQUIRE(swarm.as("x", {"write", "--put.queued=v", "--del.gone", "--queue"}).exit_code == 0);
+  update(swarm, {"--remove-writer=" + swarm.id("x")}, "config.json");
+  swarm.listen("a");
+  const Outcome refused =
+      swarm.as("x", {"write", "-c", "one.json", "--put.k=v", "--receipt", "--timeout", "20s"});
+  INFO(refused.errors);
+  CHECK(refused.exit_code == 4);
+  CHECK(contains(refused.errors, "refused for good"));
+
+  // Nothing of it waits any more, and the directory says so by itself.
+  CHECK(swarm.outstanding("x") == 0);
+  const auto status = swarm.status("x");
+  CHECK(status.at("document") == 1);
+  REQUIRE(status.at("refused").size() == 3);
+  CHECK(status.at("refused")[0].at("key") == "queued");
+  CHECK(status.at("refused")[2].at("reason") == "unauthorised");
+  REQUIRE(status.at("destinations").size() == 1);
+  const auto& refusal = status.at("destinations")[0].at("refusal");
+  CHECK(refusal.at("reason") == "unauthorised");
+  CHECK(refusal.at("document") == 2);
+  CHECK(refusal.at("block") == 1);
+  const std::string text = swarm.as("x", {"status", "-c", "one.json"}).output;
+  INFO(text);
+  CHECK(contains(text, "refused block 1 of incarnation 1 under document 2: unauthorised"));
+
+  // Added again it writes on, and what was refused stays out.
+  update(swarm, {"--writer=" + swarm.id("x")}, "config.json");
+  CHECK(swarm.node("a").wait_for_error("document 3 is in force"));
+  const Outcome again = swarm.as("x", {"write", "--put.k=x", "--receipt"});
+  INFO(again.errors);
+  CHECK(again.exit_code == 0);
+  CHECK(swarm.as("y", {"get", "k"}).output == "x\n");
+  CHECK(swarm.as("y", {"get", "queued"}).exit_code == 3);
+  CHECK(swarm.status("x").at("destinations").empty());
+  CHECK(swarm.status("x").at("refused").size() == 3);
+}
+
+TEST_CASE("added again before it could deliver: the old ops are refused, the new ones arrive") {
+  Swarm swarm({{"a", 1}}, {"x", "y"});
+  copy(swarm, "config.json", "one.json");
+  REQUIRE(swarm.as("x", {"write", "--put.k=old", "--queue"}).exit_code == 0);
+  update(swarm, {"--remove-writer=" + swarm.id("x")}, "config.json");
+  CHECK(swarm.as("x", {"write", "--put.k=no", "--queue"}).exit_code == 4);
+  swarm.listen("a");
+  update(swarm, {"--writer=" + swarm.id("x")}, "config.json");
+  CHECK(swarm.node("a").wait_for_error("document 3 is in force"));
+  const Outcome anew = swarm.as("x", {"write", "--put.k=new", "--receipt", "--timeout", "20s"});
+  INFO(anew.errors);
+  CHECK(anew.exit_code == 0);
+  CHECK(swarm.as("y", {"get", "k"}).output == "new\n");
+  REQUIRE(swarm.status("x").at("refused").size() == 1);
+  CHECK(swarm.status("x").at("refused")[0].at("operation") == 1);
+}
+
 TEST_CASE("a writer that is removed while it writes is refused by the nodes that know") {
   Swarm swarm({{"a", 1}}, {"x"});
   copy(swarm, "config.json", "one.json");

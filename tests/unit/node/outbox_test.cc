@@ -162,6 +162,19 @@ TEST_CASE("delivery: a window in order, and a new connection starts after the la
   CHECK(delivery.queued_ops(1, 4) == std::map<NodeId, std::uint64_t>{{node, 1}});
 }
 
+TEST_CASE("delivery: the first block of a new incarnation goes, whatever the last number was") {
+  Delivery delivery;
+  const NodeId node{};
+  for (std::uint64_t n = 1; n <= 3; ++n) delivery.add({node, n, n, n, 1, 100, 0, 1});
+  const Time now{1000, 0};
+  while (delivery.next_to_load(node, now)) continue;
+  delivery.settled(node, 3);
+  CHECK(delivery.incarnation(node) == 0);
+  delivery.add({node, 1, 4, 4, 1, 100, 0, 2});
+  CHECK(delivery.incarnation(node) == 2);
+  CHECK(delivery.next_to_load(node, now) == 1U);
+}
+
 TEST_CASE("delivery: a temporary refusal pauses the stream, a final one halts it") {
   Delivery delivery;
   const NodeId node{};
