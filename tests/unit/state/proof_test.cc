@@ -209,6 +209,7 @@ TEST_CASE("a range is read in pages, each proven, from end to end") {
       const Bytes proof = proof_of(trie, sample.leaves, *question);
       const auto page = check_proof(some_swarm(), trie.root(), *question, proof).value();
       all.insert(all.end(), page.begin(), page.end());
+      REQUIRE(all.size() <= sample.leaves.size());
       if (page.size() < limit) break;
       question = question->behind(page.back().address);
     }
