@@ -8,6 +8,7 @@
 #pragma once
 
 #include <kvswarm/config.h>
+#include <kvswarm/export.h>
 #include <kvswarm/operation.h>
 #include <kvswarm/status.h>
 
@@ -32,44 +33,44 @@ struct StatusReport {
   std::string json;  // one object on one line
 };
 
-class Client {
+class KVSWARM_EXPORT Client {
  public:
-  static Result<std::unique_ptr<Client>> open(const ClientOptions& options);
+  static Result<std::unique_ptr<Client>> open(const ClientOptions& options) noexcept;
   virtual ~Client() = default;
 
   // Numbers the ops and stores them durably in the outboxes (D1), then waits for the goal.
   // unauthorised when the document does not list this node as a writer: then nothing is queued.
   // A goal that is not reached in time is no error: see WriteReport::reached.
   virtual Result<WriteReport> write(const std::vector<Operation>& operations,
-                                    const WriteOptions& options) = 0;
+                                    const WriteOptions& options) noexcept = 0;
 
   // Waits until all ops first .. last reached the goal or `wait_ms` passed. Only `queued`,
   // `refused` and `why` of the destinations are filled in.
   virtual Result<WriteReport> await(std::uint64_t first_operation, std::uint64_t last_operation,
-                                    const WriteOptions& options) = 0;
+                                    const WriteOptions& options) noexcept = 0;
 
   // The receipts of the ops first .. last as a file for others (kvswarm/verify.h). unavailable when
   // some have none here yet, were refused without one, or are too old; failure when they are too
   // many for one file.
   virtual Result<std::string> receipt(std::uint64_t first_operation,
-                                      std::uint64_t last_operation) = 0;
+                                      std::uint64_t last_operation) noexcept = 0;
 
   // One key, from the node that holds it, checked. unavailable, timed_out, moving, corruption.
-  virtual Result<GetResult> get(const std::string& key) = 0;
+  virtual Result<GetResult> get(const std::string& key) noexcept = 0;
 
   // Every key of the swarm, each checked as get does, in no particular order. `each` returns
   // false to stop early. Holders that cannot be read are listed in the report.
   virtual Result<ExportReport> export_all(
-      const std::function<bool(const Operation& put)>& each) = 0;
+      const std::function<bool(const Operation& put)>& each) noexcept = 0;
 
-  virtual Result<StatusReport> status() = 0;
+  virtual Result<StatusReport> status() noexcept = 0;
 
   // The document in force.
-  virtual Result<Config> document() = 0;
+  virtual Result<Config> document() noexcept = 0;
 
   // Makes a blocked call return `interrupted` soon. Safe from a signal handler's thread and from
   // the handler itself (it only stores a flag and writes to a pipe).
-  virtual void interrupt() = 0;
+  virtual void interrupt() noexcept = 0;
 };
 
 }  // namespace kvswarm

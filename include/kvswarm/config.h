@@ -5,6 +5,7 @@
 // refuses malformed input with `usage` and one line that names what is wrong.
 #pragma once
 
+#include <kvswarm/export.h>
 #include <kvswarm/status.h>
 
 #include <cstdint>
@@ -24,7 +25,7 @@ struct ConfigUpdate {
   std::vector<std::string> remove_writers;
 };
 
-class Config {
+class KVSWARM_EXPORT Config {
  public:
   // Document 1 of a new swarm, with fresh random bytes.
   static Result<Config> create(const Capacities& capacities,

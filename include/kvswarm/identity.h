@@ -1,6 +1,7 @@
 // The identity of a data directory: an ed25519 key pair whose public half names the node.
 #pragma once
 
+#include <kvswarm/export.h>
 #include <kvswarm/status.h>
 
 #include <string>
@@ -11,6 +12,6 @@ namespace kvswarm {
 // this returns, never overwritten) or reads the one that is there. Returns the node's id: 64
 // lower-case hex digits. Errors: failure (a key file that others can read, no permission),
 // corruption, newer_version, disk_full. Blocks on the disk; thread: any.
-Result<std::string> open_identity(const std::string& directory);
+KVSWARM_EXPORT Result<std::string> open_identity(const std::string& directory);
 
 }  // namespace kvswarm

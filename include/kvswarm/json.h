@@ -2,18 +2,20 @@
 // replaced by U+FFFD (use base64 members for data).
 #pragma once
 
+#include <kvswarm/export.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace kvswarm {
 
-std::string json_quote(std::string_view text);
-bool is_utf8(std::string_view bytes);
-std::string base64(std::string_view bytes);
+KVSWARM_EXPORT std::string json_quote(std::string_view text);
+KVSWARM_EXPORT bool is_utf8(std::string_view bytes);
+KVSWARM_EXPORT std::string base64(std::string_view bytes);
 
 // Members in the order they were added: JsonObject().add("id", id).add("keys", 3).text()
-class JsonObject {
+class KVSWARM_EXPORT JsonObject {
  public:
   JsonObject& add(std::string_view name, std::string_view text);
   JsonObject& add(std::string_view name, const char* text) {

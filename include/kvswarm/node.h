@@ -91,7 +91,7 @@ class KVSWARM_EXPORT Node {
   // identity; in_use: another process has the directory, or the port; conflict, corruption,
   // newer_version; usage: the options. After an error, what a failed start left on a loop of the
   // program's goes on its next turns.
-  static Result<std::unique_ptr<Node>> start(NodeOptions options);
+  static Result<std::unique_ptr<Node>> start(NodeOptions options) noexcept;
 
   // Ends the node as close() does. On its own thread: waits for that, at most as long as the disk
   // needs for what it is doing, unless called on that thread. On a loop of the program's: returns
@@ -99,17 +99,17 @@ class KVSWARM_EXPORT Node {
   // still open are answered then.
   virtual ~Node();
 
-  virtual std::string id() const = 0;
-  virtual std::string address() const = 0;  // "host:port" when it listens, else empty
-  virtual Client& client() = 0;             // the node's blocking verbs; lives as long as the node
+  virtual std::string id() const noexcept = 0;
+  virtual std::string address() const noexcept = 0;  // "host:port" when it listens, else empty
+  virtual Client& client() noexcept = 0;  // the node's blocking verbs; lives as long as the node
 
   // --- writing ---
 
   // Adds an operation to the write cache, in memory: nothing is durable, sent or readable before
   // flush(). usage: check_operation(). unavailable: 64 MiB are cached or on their way to the disk;
   // flush, and go on when its callback has come.
-  virtual Status put(std::string key, std::string value) = 0;
-  virtual Status del(std::string key) = 0;
+  virtual Status put(std::string key, std::string value) noexcept = 0;
+  virtual Status del(std::string key) noexcept = 0;
 
   // Takes all that is cached, numbers it and stores it durably in the outboxes (promise D1), then
   // waits until the goal is reached or `wait_ms` are over. The callback gets what became of the
@@ -120,20 +120,21 @@ class KVSWARM_EXPORT Node {
   // ops may be durable or not. Storing itself has no deadline: it takes as long as the disk does.
   // An empty cache gives an empty report, once earlier flushes are durable. Cancelled: reports what
   // was reached until then.
-  virtual Result<Call> flush(const WriteOptions& options, Callback<WriteReport> done) = 0;
+  virtual Result<Call> flush(const WriteOptions& options, Callback<WriteReport> done) noexcept = 0;
 
   // --- reading ---
 
   // One key, from the node that holds it, checked as in Client::get. What is only in the write
   // cache, or in an outbox, is not seen. Errors: usage, unavailable, timed_out, moving, corruption,
   // interrupted (cancelled).
-  virtual Result<Call> get(std::string key, std::uint64_t timeout_ms, Callback<GetResult> done) = 0;
+  virtual Result<Call> get(std::string key, std::uint64_t timeout_ms,
+                           Callback<GetResult> done) noexcept = 0;
 
-  virtual Result<Call> status(Callback<StatusReport> done) = 0;
+  virtual Result<Call> status(Callback<StatusReport> done) noexcept = 0;
 
   // Ends a call's waiting soon; its callback still comes, with interrupted unless it says otherwise
   // above or the result was on its way. Harmless on a call that has ended.
-  virtual Status cancel(Call call) = 0;
+  virtual Status cancel(Call call) noexcept = 0;
 
   // --- connections ---
   //
@@ -141,13 +142,14 @@ class KVSWARM_EXPORT Node {
 
   // From now on connections to all storage nodes are kept, not only those needed. Adds addresses,
   // "id@host:port" each (usage).
-  virtual Status connect(const std::vector<std::string>& peers) = 0;
+  virtual Status connect(const std::vector<std::string>& peers) noexcept = 0;
   // Stops listening and ends all connections. None is made or taken until connect() or listen():
   // ops queue, and reads wait for their deadlines.
-  virtual Status disconnect() = 0;
+  virtual Status disconnect() noexcept = 0;
   // Accepts connections and enters the local registry, instead of where it listened before. Gives
   // "host:port". Errors: in_use, usage, failure.
-  virtual Result<Call> listen(const ListenOptions& options, Callback<std::string> done) = 0;
+  virtual Result<Call> listen(const ListenOptions& options,
+                              Callback<std::string> done) noexcept = 0;
 
   // --- the document ---
   //
@@ -157,30 +159,33 @@ class KVSWARM_EXPORT Node {
   // document in force, when it is durable. Errors: conflict (an older number, or another document
   // with the same number, or another swarm), usage (a change that makes no sense), disk_full.
 
-  virtual Result<Call> get_config(Callback<Config> done) = 0;
-  virtual Result<Call> set_config(const Config& config, Callback<Config> done) = 0;
-  virtual Result<Call> update_config(const ConfigUpdate& changes, Callback<Config> done) = 0;
-  virtual Result<Call> set_capacities(const Capacities& capacities, Callback<Config> done) = 0;
-  virtual Result<Call> get_writers(Callback<std::vector<std::string>> done) = 0;
-  virtual Result<Call> set_writers(const std::vector<std::string>& ids, Callback<Config> done) = 0;
-  virtual Result<Call> add_writer(const std::string& id, Callback<Config> done) = 0;
-  virtual Result<Call> remove_writer(const std::string& id, Callback<Config> done) = 0;
+  virtual Result<Call> get_config(Callback<Config> done) noexcept = 0;
+  virtual Result<Call> set_config(const Config& config, Callback<Config> done) noexcept = 0;
+  virtual Result<Call> update_config(const ConfigUpdate& changes,
+                                     Callback<Config> done) noexcept = 0;
+  virtual Result<Call> set_capacities(const Capacities& capacities,
+                                      Callback<Config> done) noexcept = 0;
+  virtual Result<Call> get_writers(Callback<std::vector<std::string>> done) noexcept = 0;
+  virtual Result<Call> set_writers(const std::vector<std::string>& ids,
+                                   Callback<Config> done) noexcept = 0;
+  virtual Result<Call> add_writer(const std::string& id, Callback<Config> done) noexcept = 0;
+  virtual Result<Call> remove_writer(const std::string& id, Callback<Config> done) noexcept = 0;
 
   // --- the end ---
 
   // Runs `task` on the node's thread, on a later turn; tasks run in the order posted. Thread: any,
   // always. False, and the task is dropped, when the node has ended; one posted while it ends may
   // be dropped too.
-  virtual bool post(std::function<void()> task) = 0;
+  virtual bool post(std::function<void()> task) noexcept = 0;
 
   // Ends the node: no further connections, what the disk is doing is finished, every open call is
   // answered with interrupted, the directory is free, and no handle of the node is left on the
   // loop. Then `closed` is called, as the last thing: with ok, or with the error that ended the
   // node before. Cached ops that were not flushed are gone. interrupted when it has ended already.
-  virtual Status close(std::function<void(const Status& why)> closed) = 0;
+  virtual Status close(std::function<void(const Status& why)> closed) noexcept = 0;
 
-  virtual void stop() = 0;    // as close(), with nothing to call; thread: any
-  virtual Status wait() = 0;  // until it ended; the error that ended it, if any
+  virtual void stop() noexcept = 0;    // as close(), with nothing to call; thread: any
+  virtual Status wait() noexcept = 0;  // until it ended; the error that ended it, if any
 };
 
 }  // namespace kvswarm

@@ -1,6 +1,7 @@
 // What is written and read: operations, and the reports of what became of them. Plain values.
 #pragma once
 
+#include <kvswarm/export.h>
 #include <kvswarm/status.h>
 
 #include <cstdint>
@@ -18,14 +19,14 @@ struct Operation {
 };
 
 // Refuses an empty or over-long key or value (usage), naming the key.
-Status check_operation(const Operation& operation);
+KVSWARM_EXPORT Status check_operation(const Operation& operation);
 
 // One line of newline-delimited JSON, as `import` reads and `export` writes:
 //   {"key":"k","value":"v"}   {"key":"k","delete":true}
 // with key_base64 / value_base64 for bytes that are not UTF-8. Unknown or missing members are
 // refused (usage).
-Result<Operation> parse_operation_line(std::string_view line);
-std::string operation_line(const Operation& operation);  // without the newline
+KVSWARM_EXPORT Result<Operation> parse_operation_line(std::string_view line);
+KVSWARM_EXPORT std::string operation_line(const Operation& operation);  // without the newline
 
 // How far a write must get before it returns.
 enum class WriteGoal {

@@ -5,6 +5,8 @@
 // are plain values. This header is the project's shared vocabulary, so every floor may include it.
 #pragma once
 
+#include <kvswarm/export.h>
+
 #include <cassert>
 #include <string>
 #include <utility>
@@ -32,10 +34,10 @@ enum class StatusCode {
 };
 
 // The code's name as it stands in the enum, e.g. "not_found". Static storage.
-const char* to_string(StatusCode code);
+KVSWARM_EXPORT const char* to_string(StatusCode code);
 
 // The program's exit code for a status code (the table above).
-int exit_code(StatusCode code);
+KVSWARM_EXPORT int exit_code(StatusCode code);
 
 class [[nodiscard]] Status {
  public:

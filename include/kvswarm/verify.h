@@ -5,6 +5,7 @@
 #pragma once
 
 #include <kvswarm/config.h>
+#include <kvswarm/export.h>
 #include <kvswarm/status.h>
 
 #include <cstddef>
@@ -23,6 +24,7 @@ struct Verification {
 
 // corruption, naming what does not hold; unavailable, naming number and hash, when a document is
 // missing; newer_version.
-Result<Verification> verify(std::string_view saved, const std::vector<Config>& documents);
+KVSWARM_EXPORT Result<Verification> verify(std::string_view saved,
+                                           const std::vector<Config>& documents);
 
 }  // namespace kvswarm

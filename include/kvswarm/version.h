@@ -1,8 +1,10 @@
 // The library's version, "major.minor.patch". Static storage; thread: any.
 #pragma once
 
+#include <kvswarm/export.h>
+
 namespace kvswarm {
 
-const char* version();
+KVSWARM_EXPORT const char* version();
 
 }  // namespace kvswarm

@@ -14,7 +14,7 @@ Result<Kind> GatewayClient::call(Request request) {
 }
 
 Result<WriteReport> GatewayClient::write(const std::vector<Operation>& operations,
-                                         const WriteOptions& options) {
+                                         const WriteOptions& options) noexcept {
   WriteRequest request;
   request.goal = to_goal(options.goal);
   request.wait_ms = options.wait_ms;
@@ -30,20 +30,20 @@ Result<WriteReport> GatewayClient::write(const std::vector<Operation>& operation
 
 Result<WriteReport> GatewayClient::await(std::uint64_t first_operation,
                                          std::uint64_t last_operation,
-                                         const WriteOptions& options) {
+                                         const WriteOptions& options) noexcept {
   AwaitRequest request{first_operation, last_operation, to_goal(options.goal), options.wait_ms};
   KVSWARM_ASSIGN_OR_RETURN(const auto outcome, call<node::WriteOutcome>(request));
   return to_report(outcome, options.goal);
 }
 
 Result<std::string> GatewayClient::receipt(std::uint64_t first_operation,
-                                           std::uint64_t last_operation) {
+                                           std::uint64_t last_operation) noexcept {
   KVSWARM_ASSIGN_OR_RETURN(auto file,
                            call<node::SavedFile>(ReceiptRequest{first_operation, last_operation}));
   return std::move(file.bytes);
 }
 
-Result<GetResult> GatewayClient::get(const std::string& key) {
+Result<GetResult> GatewayClient::get(const std::string& key) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
   KVSWARM_ASSIGN_OR_RETURN(auto outcome, call<node::GetOutcome>(GetRequest{key, timeout_ms_}));
   return to_get_result(std::move(outcome));
@@ -66,7 +66,7 @@ Result<bool> GatewayClient::export_holder(const NodeId& holder, ExportReport& re
 }
 
 Result<ExportReport> GatewayClient::export_all(
-    const std::function<bool(const Operation& put)>& each) {
+    const std::function<bool(const Operation& put)>& each) noexcept {
   KVSWARM_ASSIGN_OR_RETURN(const auto texts, call<StatusTexts>(StatusRequest{}));
   ExportReport report;
   for (const NodeId& holder : texts.holders) {
@@ -81,12 +81,12 @@ Result<ExportReport> GatewayClient::export_all(
   return report;
 }
 
-Result<StatusReport> GatewayClient::status() {
+Result<StatusReport> GatewayClient::status() noexcept {
   KVSWARM_ASSIGN_OR_RETURN(const auto texts, call<StatusTexts>(StatusRequest{}));
   return StatusReport{texts.text, texts.json};
 }
 
-Result<Config> GatewayClient::document() {
+Result<Config> GatewayClient::document() noexcept {
   KVSWARM_ASSIGN_OR_RETURN(const auto texts, call<StatusTexts>(StatusRequest{}));
   return Config::parse(texts.document);
 }

@@ -18,15 +18,17 @@ class GatewayClient final : public Client {
       : owned_(std::move(gateway)), gateway_(owned_.get()), timeout_ms_(timeout_ms) {}
 
   Result<WriteReport> write(const std::vector<Operation>& operations,
-                            const WriteOptions& options) override;
+                            const WriteOptions& options) noexcept override;
   Result<WriteReport> await(std::uint64_t first_operation, std::uint64_t last_operation,
-                            const WriteOptions& options) override;
-  Result<std::string> receipt(std::uint64_t first_operation, std::uint64_t last_operation) override;
-  Result<GetResult> get(const std::string& key) override;
-  Result<ExportReport> export_all(const std::function<bool(const Operation& put)>& each) override;
-  Result<StatusReport> status() override;
-  Result<Config> document() override;
-  void interrupt() override { interrupt_ = true; }
+                            const WriteOptions& options) noexcept override;
+  Result<std::string> receipt(std::uint64_t first_operation,
+                              std::uint64_t last_operation) noexcept override;
+  Result<GetResult> get(const std::string& key) noexcept override;
+  Result<ExportReport> export_all(
+      const std::function<bool(const Operation& put)>& each) noexcept override;
+  Result<StatusReport> status() noexcept override;
+  Result<Config> document() noexcept override;
+  void interrupt() noexcept override { interrupt_ = true; }
 
  private:
   template <class Kind>

@@ -65,13 +65,15 @@ Status LocalNode::add(Operation::Kind kind, std::string key, std::string value) 
   return cache_->add({kind, std::move(key), std::move(value)});
 }
 
-Status LocalNode::put(std::string key, std::string value) {
+Status LocalNode::put(std::string key, std::string value) noexcept {
   return add(Operation::Kind::put, std::move(key), std::move(value));
 }
 
-Status LocalNode::del(std::string key) { return add(Operation::Kind::del, std::move(key), {}); }
+Status LocalNode::del(std::string key) noexcept {
+  return add(Operation::Kind::del, std::move(key), {});
+}
 
-Result<Call> LocalNode::flush(const WriteOptions& options, Callback<WriteReport> done) {
+Result<Call> LocalNode::flush(const WriteOptions& options, Callback<WriteReport> done) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_thread());
   WriteCache::Taken taken = cache_->take();
   const WriteGoal goal = options.goal;
@@ -93,7 +95,8 @@ Result<Call> LocalNode::flush(const WriteOptions& options, Callback<WriteReport>
                                  std::move(answer));
 }
 
-Result<Call> LocalNode::get(std::string key, std::uint64_t timeout_ms, Callback<GetResult> done) {
+Result<Call> LocalNode::get(std::string key, std::uint64_t timeout_ms,
+                            Callback<GetResult> done) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
   auto answer = [done = std::move(done)](Result<node::GetOutcome> outcome) {
     if (done) done(mapped(std::move(outcome), to_get_result));
@@ -101,7 +104,7 @@ Result<Call> LocalNode::get(std::string key, std::uint64_t timeout_ms, Callback<
   return ask<node::GetOutcome>(GetRequest{std::move(key), timeout_ms}, std::move(answer));
 }
 
-Result<Call> LocalNode::status(Callback<StatusReport> done) {
+Result<Call> LocalNode::status(Callback<StatusReport> done) noexcept {
   auto answer = [done = std::move(done)](Result<StatusTexts> texts) {
     if (!done) return;
     done(texts.ok() ? StatusReport{texts->text, texts->json}
@@ -110,7 +113,7 @@ Result<Call> LocalNode::status(Callback<StatusReport> done) {
   return ask<StatusTexts>(StatusRequest{}, std::move(answer));
 }
 
-Status LocalNode::cancel(Call call) {
+Status LocalNode::cancel(Call call) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_thread());
   runtime_->cancel_call(call.id);
   return {};
@@ -118,20 +121,20 @@ Status LocalNode::cancel(Call call) {
 
 // --- connections ---------------------------------------------------------------------------------
 
-Status LocalNode::connect(const std::vector<std::string>& peers) {
+Status LocalNode::connect(const std::vector<std::string>& peers) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_thread());
   KVSWARM_ASSIGN_OR_RETURN(auto addresses, parse_peers(peers));
   runtime_->connect(std::move(addresses));
   return {};
 }
 
-Status LocalNode::disconnect() {
+Status LocalNode::disconnect() noexcept {
   KVSWARM_RETURN_IF_ERROR(check_thread());
   runtime_->disconnect();
   return {};
 }
 
-Result<Call> LocalNode::listen(const ListenOptions& options, Callback<std::string> done) {
+Result<Call> LocalNode::listen(const ListenOptions& options, Callback<std::string> done) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_thread());
   KVSWARM_RETURN_IF_ERROR(check_port(options.port));
   return named(runtime_->begin_listen(options.bind, options.port, guarded(std::move(done))));
@@ -152,34 +155,36 @@ Result<Call> LocalNode::change(Derive derive, Callback<Config> done) {
   return named(runtime_->begin_change(std::move(inner), std::move(answer)));
 }
 
-Result<Call> LocalNode::get_config(Callback<Config> done) {
+Result<Call> LocalNode::get_config(Callback<Config> done) noexcept {
   // No change, in its turn: it sees what the changes before it left in force.
   return change([](const Config& in_force) { return in_force; }, std::move(done));
 }
 
-Result<Call> LocalNode::set_config(const Config& config, Callback<Config> done) {
+Result<Call> LocalNode::set_config(const Config& config, Callback<Config> done) noexcept {
   return change([config](const Config&) { return config; }, std::move(done));
 }
 
-Result<Call> LocalNode::update_config(const ConfigUpdate& changes, Callback<Config> done) {
+Result<Call> LocalNode::update_config(const ConfigUpdate& changes, Callback<Config> done) noexcept {
   return change([changes](const Config& in_force) { return in_force.update(changes); },
                 std::move(done));
 }
 
-Result<Call> LocalNode::set_capacities(const Capacities& capacities, Callback<Config> done) {
+Result<Call> LocalNode::set_capacities(const Capacities& capacities,
+                                       Callback<Config> done) noexcept {
   ConfigUpdate changes;
   changes.capacities = capacities;
   return update_config(changes, std::move(done));
 }
 
-Result<Call> LocalNode::get_writers(Callback<std::vector<std::string>> done) {
+Result<Call> LocalNode::get_writers(Callback<std::vector<std::string>> done) noexcept {
   return get_config([done = std::move(done)](Result<Config> config) {
     if (!done) return;
     done(config.ok() ? config->writers() : Result<std::vector<std::string>>(config.status()));
   });
 }
 
-Result<Call> LocalNode::set_writers(const std::vector<std::string>& ids, Callback<Config> done) {
+Result<Call> LocalNode::set_writers(const std::vector<std::string>& ids,
+                                    Callback<Config> done) noexcept {
   auto derive = [ids](const Config& in_force) -> Result<Config> {
     const ConfigUpdate changes = writers_update(in_force, ids);
     if (changes.add_writers.empty() && changes.remove_writers.empty()) return in_force;
@@ -188,22 +193,22 @@ Result<Call> LocalNode::set_writers(const std::vector<std::string>& ids, Callbac
   return change(std::move(derive), std::move(done));
 }
 
-Result<Call> LocalNode::add_writer(const std::string& id, Callback<Config> done) {
+Result<Call> LocalNode::add_writer(const std::string& id, Callback<Config> done) noexcept {
   return change([id](const Config& in_force) { return in_force.add_writer(id); }, std::move(done));
 }
 
-Result<Call> LocalNode::remove_writer(const std::string& id, Callback<Config> done) {
+Result<Call> LocalNode::remove_writer(const std::string& id, Callback<Config> done) noexcept {
   return change([id](const Config& in_force) { return in_force.remove_writer(id); },
                 std::move(done));
 }
 
 // --- the end -------------------------------------------------------------------------------------
 
-bool LocalNode::post(std::function<void()> task) {
+bool LocalNode::post(std::function<void()> task) noexcept {
   return runtime_->post_and_look(guarded(std::move(task)));
 }
 
-Status LocalNode::close(std::function<void(const Status& why)> closed) {
+Status LocalNode::close(std::function<void(const Status& why)> closed) noexcept {
   KVSWARM_RETURN_IF_ERROR(check_thread());
   if (!runtime_->on_end(guarded(std::move(closed)))) {
     return {StatusCode::interrupted, "the node ended before"};

@@ -15,34 +15,37 @@ class LocalNode final : public Node {
  public:
   explicit LocalNode(std::shared_ptr<Runtime> runtime);
 
-  std::string id() const override { return to_hex(runtime_->id()); }
-  std::string address() const override { return runtime_->address(); }
-  Client& client() override { return client_; }
+  std::string id() const noexcept override { return to_hex(runtime_->id()); }
+  std::string address() const noexcept override { return runtime_->address(); }
+  Client& client() noexcept override { return client_; }
 
-  Status put(std::string key, std::string value) override;
-  Status del(std::string key) override;
-  Result<Call> flush(const WriteOptions& options, Callback<WriteReport> done) override;
-  Result<Call> get(std::string key, std::uint64_t timeout_ms, Callback<GetResult> done) override;
-  Result<Call> status(Callback<StatusReport> done) override;
-  Status cancel(Call call) override;
+  Status put(std::string key, std::string value) noexcept override;
+  Status del(std::string key) noexcept override;
+  Result<Call> flush(const WriteOptions& options, Callback<WriteReport> done) noexcept override;
+  Result<Call> get(std::string key, std::uint64_t timeout_ms,
+                   Callback<GetResult> done) noexcept override;
+  Result<Call> status(Callback<StatusReport> done) noexcept override;
+  Status cancel(Call call) noexcept override;
 
-  Status connect(const std::vector<std::string>& peers) override;
-  Status disconnect() override;
-  Result<Call> listen(const ListenOptions& options, Callback<std::string> done) override;
+  Status connect(const std::vector<std::string>& peers) noexcept override;
+  Status disconnect() noexcept override;
+  Result<Call> listen(const ListenOptions& options, Callback<std::string> done) noexcept override;
 
-  Result<Call> get_config(Callback<Config> done) override;
-  Result<Call> set_config(const Config& config, Callback<Config> done) override;
-  Result<Call> update_config(const ConfigUpdate& changes, Callback<Config> done) override;
-  Result<Call> set_capacities(const Capacities& capacities, Callback<Config> done) override;
-  Result<Call> get_writers(Callback<std::vector<std::string>> done) override;
-  Result<Call> set_writers(const std::vector<std::string>& ids, Callback<Config> done) override;
-  Result<Call> add_writer(const std::string& id, Callback<Config> done) override;
-  Result<Call> remove_writer(const std::string& id, Callback<Config> done) override;
+  Result<Call> get_config(Callback<Config> done) noexcept override;
+  Result<Call> set_config(const Config& config, Callback<Config> done) noexcept override;
+  Result<Call> update_config(const ConfigUpdate& changes, Callback<Config> done) noexcept override;
+  Result<Call> set_capacities(const Capacities& capacities,
+                              Callback<Config> done) noexcept override;
+  Result<Call> get_writers(Callback<std::vector<std::string>> done) noexcept override;
+  Result<Call> set_writers(const std::vector<std::string>& ids,
+                           Callback<Config> done) noexcept override;
+  Result<Call> add_writer(const std::string& id, Callback<Config> done) noexcept override;
+  Result<Call> remove_writer(const std::string& id, Callback<Config> done) noexcept override;
 
-  bool post(std::function<void()> task) override;
-  Status close(std::function<void(const Status& why)> closed) override;
-  void stop() override { runtime_->end(); }
-  Status wait() override { return runtime_->wait(); }
+  bool post(std::function<void()> task) noexcept override;
+  Status close(std::function<void(const Status& why)> closed) noexcept override;
+  void stop() noexcept override { runtime_->end(); }
+  Status wait() noexcept override { return runtime_->wait(); }
 
  private:
   using Derive = std::function<Result<Config>(const Config& in_force)>;

@@ -83,7 +83,7 @@ DirectoryOptions directory_options(const NodeOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) {
+Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) noexcept {
   KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
   const std::uint64_t deadline = now_ms() + options.timeout_ms;
   const DirectoryOptions directory{
@@ -111,7 +111,7 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) {
   }
 }
 
-Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
+Result<std::unique_ptr<Node>> Node::start(NodeOptions options) noexcept {
   KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
   KVSWARM_RETURN_IF_ERROR(check_port(options.port));
   if (options.loop != nullptr && options.handle_signals) {
