@@ -98,6 +98,8 @@ inline constexpr std::size_t kEvidenceTextBytes = 15 * 1024;  // a document's te
 inline constexpr std::size_t kEvidence = 1000;                // pieces kept by one node
 inline constexpr std::size_t kEvidencePerNode = 32;           // of these about one node
 inline constexpr std::size_t kEvidenceSent = 32;              // pieces in one message
+inline constexpr std::size_t kHeadsSent = 32;                 // of other nodes, in one message
+inline constexpr std::size_t kHeadHints = 16;  // heads that third parties told, per node
 inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
 
 // Reads

@@ -140,7 +140,12 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
   const std::uint64_t expected = same_stream ? cursor.number + 1 : 1;
   if (header.number != expected) return refuse(commit, *checked, log::RefusalReason::gap);
   if (header.previous != (same_stream ? cursor.hash : Hash{})) {
-    return refuse(commit, *checked, log::RefusalReason::fork);
+    KVSWARM_ASSIGN_OR_RETURN(
+        const auto row,
+        options_.store->get(rows::block(header.writer, cursor.incarnation, cursor.number)));
+    if (!row) return refuse(commit, *checked, log::RefusalReason::fork);
+    KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow last, rows::decode_block_row(*row));
+    return refuse_fork(commit, *checked, last);
   }
   if (options_.has_room && !options_.has_room()) {
     return refuse(commit, *checked, log::RefusalReason::disk_full);
@@ -166,7 +171,7 @@ Result<std::optional<BlockVerdict>> Applier::committed_before(
   }
   KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow known, rows::decode_block_row(*row));
   if (log::block_hash(options_.swarm, known.header) != block.hash) {
-    return std::optional(refuse(commit, block, log::RefusalReason::fork));
+    return std::optional(refuse_fork(commit, block, known));
   }
   BlockVerdict verdict;
   verdict.record_index = known.record_index;
@@ -204,6 +209,14 @@ BlockVerdict Applier::refuse(const Commit& commit, const log::CheckedBlock& bloc
   refusal.time_ms = commit.wall_ms;
   BlockVerdict verdict;
   verdict.refusal = log::sign_refusal(refusal, *options_.key);
+  return verdict;
+}
+
+BlockVerdict Applier::refuse_fork(const Commit& commit, const log::CheckedBlock& block,
+                                  const rows::BlockRow& committed) const {
+  BlockVerdict verdict = refuse(commit, block, log::RefusalReason::fork);
+  verdict.contradicted = log::SavedHeader{committed.header, committed.signature};
+  verdict.offered = {block.encoded_header, block.signature};
   return verdict;
 }
 

@@ -19,6 +19,7 @@
 #include "config/document.h"
 #include "log/merkle.h"
 #include "log/record.h"
+#include "log/saved.h"
 #include "node/answer.h"
 #include "node/rows.h"
 #include "store/store.h"
@@ -30,6 +31,9 @@ struct BlockVerdict {
   std::optional<std::uint64_t> record_index;  // committed now or earlier
   std::optional<log::SignedRefusal> refusal;  // signed "no"
   Status malformed;                           // not even a block: nothing to sign about
+  // Refused as a fork: the block that was committed, whose writer signed both.
+  std::optional<log::SavedHeader> contradicted{};
+  log::SavedHeader offered{};  // with `contradicted` only
 };
 
 class Applier {
@@ -79,6 +83,8 @@ class Applier {
   Result<std::optional<log::RefusalReason>> lacks_authority(const log::BlockHeader& header) const;
   BlockVerdict refuse(const Commit& commit, const log::CheckedBlock& block,
                       log::RefusalReason reason) const;
+  BlockVerdict refuse_fork(const Commit& commit, const log::CheckedBlock& block,
+                           const rows::BlockRow& committed) const;
   Result<rows::StreamCursor> stream_cursor(const Commit& commit, const NodeId& writer) const;
   Status apply(Commit& commit, const log::CheckedBlock& block) const;
   Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block, std::uint32_t index,

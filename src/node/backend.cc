@@ -32,6 +32,7 @@ Status Backend::start() {
   KVSWARM_ASSIGN_OR_RETURN(store_, options_.open_store());
   KVSWARM_RETURN_IF_ERROR(settle_identity());
   KVSWARM_RETURN_IF_ERROR(settle_document());
+  KVSWARM_RETURN_IF_ERROR(load_evidence());
   return open_parts();
 }
 
@@ -188,7 +189,14 @@ StoreReply Backend::run(request::Settle& request) {
   if (!out.status.ok()) return out;
   auto result = outbox_->settle(request.destination, request.record, request.receipt, wall_ms_);
   out.status = noted(result.status());
-  if (result.ok()) std::get<reply::Settled>(out.body).result = std::move(result).value();
+  auto& body = std::get<reply::Settled>(out.body);
+  if (result.ok()) {
+    body.result = std::move(result).value();
+  } else if (result.status().code() == StatusCode::conflict) {
+    const auto block = outbox_->contradicted_by(request.destination, request.record);
+    auto receipt = log::decode_receipt(request.receipt);
+    if (block && receipt.ok()) body.evidence = log::ReceiptAgainstBlock{*block, *receipt};
+  }
   return out;
 }
 
@@ -372,6 +380,27 @@ StoreReply Backend::run(request::Count&) {
   auto refused = outbox_->first_refused_ops();
   out.status = refused.status();
   if (refused.ok()) std::tie(body.refused, body.more_refused) = std::move(refused).value();
+  return out;
+}
+
+Status Backend::load_evidence() {
+  const Bytes table = rows::evidence_table();
+  const auto cursor = store_->cursor();
+  for (cursor->seek(table); cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    KVSWARM_ASSIGN_OR_RETURN(rows::EvidenceRow row, rows::decode_evidence_row(cursor->value()));
+    evidence_.push_back(std::move(row));
+    if (evidence_.size() > limits::kEvidence) return {StatusCode::corruption, "evidence rows"};
+  }
+  return cursor->status();
+}
+
+StoreReply Backend::run(request::KeepEvidence& request) {
+  StoreReply out{ready_to_write(), reply::Done{}};
+  if (!out.status.ok()) return out;
+  store::Batch batch;
+  batch.put(rows::evidence(request.subject), rows::encode(request.row));
+  out.status = noted(store_->write(batch, store::Sync::yes));
   return out;
 }
 

@@ -47,6 +47,10 @@ struct Settle {
   log::Record record;  // of a checked receipt
   Bytes receipt{};     // the whole of it, encoded; empty: not to be kept
 };
+struct KeepEvidence {
+  Hash subject;
+  rows::EvidenceRow row;
+};
 struct ReadReceipts {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
@@ -106,7 +110,8 @@ using StoreRequest =
     std::variant<request::Flush, request::PlacePending, request::LoadBlock, request::Settle,
                  request::Refuse, request::CountRefused, request::RecordSeenHead, request::Commit,
                  request::Read, request::Scan, request::Greet, request::Forget,
-                 request::ReadDocument, request::Adopt, request::Count, request::ReadReceipts>;
+                 request::ReadDocument, request::Adopt, request::Count, request::ReadReceipts,
+                 request::KeepEvidence>;
 
 namespace reply {
 struct Flushed {
@@ -124,6 +129,7 @@ struct Loaded {
 struct Settled {
   NodeId destination;
   Outbox::Settled result;
+  std::optional<log::Evidence> evidence{};  // with `conflict`: the receipt is for another block
 };
 struct Refused {
   NodeId destination;
@@ -228,6 +234,7 @@ class Backend {
   std::uint64_t next_op() const { return outbox_->next_op(); }
   OpRange refused_range() const { return outbox_->refused_range(); }
   bool has_log() const { return applier_->has_log(); }
+  const std::vector<rows::EvidenceRow>& evidence() const { return evidence_; }  // when opened
   std::vector<config::Document> past_documents() const { return past_documents_; }
 
  private:
@@ -260,6 +267,8 @@ class Backend {
   StoreReply run(request::Adopt& request);
   StoreReply run(request::Count& request);
   StoreReply run(request::ReadReceipts& request);
+  StoreReply run(request::KeepEvidence& request);
+  Status load_evidence();
   StoreReply answered(SessionKey session, std::uint64_t id, Result<Answer> answer);
   Status fill_commit(reply::Committed& reply, std::vector<BlockVerdict> verdicts,
                      const std::vector<request::Commit::Item>& items);
@@ -270,6 +279,7 @@ class Backend {
   std::optional<config::Document> document_;
   std::string notice_;
   std::vector<config::Document> past_documents_;
+  std::vector<rows::EvidenceRow> evidence_;
   std::optional<Applier> applier_;
   std::optional<Outbox> outbox_;
   std::map<SessionKey, std::uint64_t> announced_;  // length of our log that the peer was told

@@ -15,8 +15,9 @@ constexpr std::size_t kKeptConnections = 64;
 }  // namespace
 
 Core::Start Core::start_of(const Backend& backend) {
-  return {backend.document(),    backend.past_documents(), backend.seen_heads(),   backend.queued(),
-          backend.pending_ops(), backend.next_op(),        backend.refused_range()};
+  return {backend.document(),      backend.past_documents(), backend.seen_heads(),
+          backend.queued(),        backend.pending_ops(),    backend.next_op(),
+          backend.refused_range(), backend.evidence()};
 }
 
 Core::Core(Options options, Start start)
@@ -42,6 +43,7 @@ Core::Core(Options options, Start start)
   pending_ops_.insert(start.pending_ops.begin(), start.pending_ops.end());
   next_op_ = start.next_op;
   refused_range_ = start.refused_range;
+  load_evidence(start.evidence);
   connections_.set_hello_maker([this](const NodeId& peer) { return make_hello(peer); });
   connections_.set_document(document_);
   connections_.add_addresses(options_.addresses);
@@ -228,12 +230,16 @@ void Core::on_ready(const Connections::Ready& ready) {
     const std::string line = "node " + short_hex(ready.peer) +
                              " has another document with number " + std::to_string(theirs.number) +
                              " than this node";
-    if (listed) tell(Severity::error, line);
+    if (listed) {
+      tell(Severity::error, line);
+      keep_documents(theirs, {});
+    }
     connections_.drop(ready.connection, {StatusCode::conflict, line});
     return;
   }
   ask(request::Greet{ready.connection, ready.hello.known_head.epoch,
                      ready.hello.known_head.length});
+  if (listed) send_evidence(ready.connection);
   delivery_.restart(ready.peer);
   start_reads(ready.peer);
 }
@@ -242,6 +248,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   ask(request::Forget{gone.connection});
   requests_.forget(gone.connection);
   ahead_.erase(gone.connection);
+  heard_evidence_.erase(gone.connection);
   delivery_.restart(gone.peer);
   incoming_.forget(gone.connection);
   judging_.erase(gone.peer);
@@ -287,6 +294,7 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::refusal: on_refusal(incoming.peer, message.payload); break;
     case MessageType::document: on_document(connection, message); break;
     case MessageType::error: on_error(connection, incoming.peer, message); break;
+    case MessageType::evidence: on_evidence(incoming); break;
     case MessageType::hello: break;  // a second one says nothing new
   }
   // An unknown type is passed over: a newer peer may send what an older one need not know.
@@ -327,10 +335,12 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   }
   if (const auto same = witnessed.recent.find(head.length); same != witnessed.recent.end()) {
     if (same->second.first.log_root == head.log_root) return {};
+    keep_evidence(two_heads(same->second.second, announcement.head), {});
     return {StatusCode::conflict,
             "it signed two heads with length " + std::to_string(head.length) + ": its log forked"};
   }
   Hash from_root;
+  const log::SignedHead* from_head = nullptr;
   if (announcement.from_length > 0) {
     const auto from = witnessed.recent.find(announcement.from_length);
     if (from == witnessed.recent.end()) {
@@ -339,6 +349,7 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
                                         ", which this node never accepted"};
     }
     from_root = from->second.first.log_root;
+    from_head = &from->second.second;
   } else if (!witnessed.recent.empty()) {
     // Said before it heard what we know, on a connection that is being replaced: a new one mends
     // it.
@@ -352,6 +363,7 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
       log::verify_consistency(hasher, announcement.from_length, head.length,
                               announcement.consistency, from_root, head.log_root);
   if (!extends.ok()) {
+    if (from_head != nullptr) keep_evidence(two_heads(*from_head, announcement.head), {});
     return {StatusCode::conflict,
             "its head does not extend the one seen before: " + extends.message()};
   }
@@ -362,6 +374,7 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   witnessed.recent[head.length] = {head, announcement.head};
   if (witnessed.recent.size() > kRecentHeads) witnessed.recent.erase(witnessed.recent.begin());
   record_head(peer);
+  compare_with_hints(head, announcement.head);
   if (holds_changed) place_pending_at_ms_ = now_.monotonic_ms;
   return {};
 }
@@ -399,8 +412,16 @@ bool Core::is_accepted(const NodeId& peer, const log::SignedHead& head) const {
                      [&head](const auto& entry) { return entry.second.second == head; });
 }
 
+const log::SignedHead* Core::accepted_head(const log::Head& head) const {
+  const auto found = witnessed_.find(head.node);
+  if (found == witnessed_.end()) return nullptr;
+  const auto same = found->second.recent.find(head.length);
+  if (same == found->second.recent.end() || same->second.first.epoch != head.epoch) return nullptr;
+  return &same->second.second;
+}
+
 // conflict when `head` has the length of an accepted one and another root.
-Status Core::contradiction(const NodeId& peer, const log::SignedHead& head) const {
+Status Core::contradiction(const NodeId& peer, const log::SignedHead& head) {
   const auto found = witnessed_.find(peer);
   const auto decoded = log::decode_head(head.head);
   if (found == witnessed_.end() || !decoded.ok()) return {};
@@ -408,6 +429,7 @@ Status Core::contradiction(const NodeId& peer, const log::SignedHead& head) cons
   if (same == found->second.recent.end() || same->second.first.log_root == decoded->log_root) {
     return {};
   }
+  keep_evidence(two_heads(same->second.second, head), {});
   return {StatusCode::conflict, "node " + short_hex(peer) + " signed two heads with length " +
                                     std::to_string(decoded->length) + ": its log forked"};
 }

@@ -44,6 +44,7 @@ class Core {
     std::vector<std::uint64_t> pending_ops;
     std::uint64_t next_op = 1;
     OpRange refused_range;
+    std::vector<rows::EvidenceRow> evidence{};
   };
   static Start start_of(const Backend& backend);
 
@@ -118,6 +119,7 @@ class Core {
   void handle(event::Await& event);
   void handle(event::DescribeStatus& event);
   void handle(event::SaveReceipt& event);
+  void handle(event::ListEvidence& event);
   void handle(event::Cancel& event);
   void handle(event::Tick& event);
 
@@ -135,10 +137,25 @@ class Core {
   Status accept_head(const NodeId& peer, const Announcement& announcement);
   void record_head(const NodeId& node);
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
-  Status contradiction(const NodeId& peer, const log::SignedHead& head) const;
+  Status contradiction(const NodeId& peer, const log::SignedHead& head);
   std::uint64_t seen_length(const NodeId& peer) const;
   void take_over(const Reopened& reopened);
   Hello make_hello(const NodeId& peer) const;
+
+  // Evidence (core_evidence.cc)
+  void load_evidence(const std::vector<rows::EvidenceRow>& rows);
+  Result<log::EvidenceFacts> checked_evidence(const log::Evidence& evidence,
+                                              const NodeId& from) const;
+  bool keep_evidence(const log::Evidence& evidence, const NodeId& from);
+  void keep_documents(const log::DocumentRef& other, Bytes json);
+  void send_evidence(ConnectionId connection);
+  void on_evidence(const Connections::Incoming& incoming);
+  void compare_head(const log::SignedHead& signed_head);
+  void compare_with_hints(const log::Head& head, const log::SignedHead& signed_head);
+  std::optional<config::Document> find_document(const log::DocumentRef& ref) const;
+  bool was_listed(const NodeId& node) const;
+  // The one that was accepted with this head's node, epoch and length; nullptr: none.
+  const log::SignedHead* accepted_head(const log::Head& head) const;
 
   // Serving others (core_serving.cc)
   void on_block(const Connections::Incoming& incoming, swarm::Message message);
@@ -238,7 +255,9 @@ class Core {
   std::vector<BlockCost> committing_;  // empty: no commit is being written
   std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile
   std::map<NodeId, bool> recording_;   // heads at the store; true: a newer one is to follow
-  std::deque<std::string> problems_;   // the last ones, for status
+  EvidenceBook evidence_;
+  std::set<ConnectionId> heard_evidence_;  // connections whose evidence came
+  std::deque<std::string> problems_;       // the last ones, for status
 };
 
 }  // namespace kvswarm::node

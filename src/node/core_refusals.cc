@@ -37,6 +37,7 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
   switch (reply.result.judgement) {
     case Judgement::unknown_document: fetch_named(peer, reply.refusal, refusal->document); return;
     case Judgement::contradicted:
+      keep_evidence(log::RefusalAgainstDocument{reply.refusal}, {});
       end_judging(peer, delivery_.problem(peer) + ", but " + document +
                             " says otherwise; the ops stay queued");
       return;

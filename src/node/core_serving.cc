@@ -38,6 +38,9 @@ void Core::on_reply(const Status& status, reply::Committed& reply) {
   committing_.clear();
   if (!status.ok()) tell(Severity::error, "blocks were not applied: " + status.message());
   for (const auto& item : reply.items) {
+    if (item.verdict.contradicted) {
+      keep_evidence(two_blocks(*item.verdict.contradicted, item.verdict.offered), {});
+    }
     if (item.session == 0) on_own_verdict(status, item);
     if (!connections_.is_open(item.session)) continue;
     if (!status.ok()) {

@@ -163,6 +163,7 @@ void Core::on_reply(const Status& status, reply::Settled& reply) {
   settling_.pop_front();
   if (!status.ok()) {
     tell(Severity::error, "a receipt could not be stored: " + status.message());
+    if (reply.evidence) keep_evidence(*reply.evidence, {});
     delivery_.failed(reply.destination, status.message(), now_);
     return;
   }
@@ -281,6 +282,10 @@ void Core::on_reply(const Status& status, reply::Adopted& reply) {
   if (!status.ok()) {
     tell(Severity::error, name + " was not adopted: " + status.message() + "; number " +
                               std::to_string(document_.number()) + " stays in force");
+    const config::Document& other = reply.document;
+    const bool conflicts = other.swarm() == document_.swarm() &&
+                           other.number() == document_.number() && other.hash() != document_.hash();
+    if (conflicts) keep_documents({other.number(), other.hash()}, other.to_json());
     return;
   }
   past_documents_.emplace(reply.document.number(), reply.document);
@@ -347,6 +352,7 @@ NodeStatus Core::status_with(const reply::Counts& counts) const {
     }
     found->refusal = refusal;
   }
+  out.evidence = evidence_.newest_first();
   out.problems.assign(problems_.begin(), problems_.end());
   if (!counts.fault.ok()) {
     out.problems.push_back("writing stopped: " + counts.fault.message());

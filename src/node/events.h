@@ -13,6 +13,7 @@
 #include "config/document.h"
 #include "node/answer.h"
 #include "node/backend.h"
+#include "node/evidence.h"
 
 namespace kvswarm::node {
 
@@ -97,17 +98,20 @@ struct SaveReceipt {  // of ops first .. last, as a file for others
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
 };
+struct ListEvidence {
+  Ticket ticket = 0;
+};
 struct Cancel {  // the ticket is answered with `interrupted`
   Ticket ticket = 0;
 };
 struct Tick {};  // time has passed; see Core::next_tick_ms
 }  // namespace event
 
-using Event =
-    std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent, event::Lost,
-                 event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Connect,
-                 event::Disconnect, event::Get, event::Scan, event::Write, event::Await,
-                 event::DescribeStatus, event::SaveReceipt, event::Cancel, event::Tick>;
+using Event = std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent,
+                           event::Lost, event::StoreReplied, event::AddressesFound,
+                           event::DocumentFound, event::Connect, event::Disconnect, event::Get,
+                           event::Scan, event::Write, event::Await, event::DescribeStatus,
+                           event::SaveReceipt, event::ListEvidence, event::Cancel, event::Tick>;
 
 // What the local user gets back.
 struct GetOutcome {
@@ -160,15 +164,19 @@ struct NodeStatus {
   reply::Counts counts;
   std::vector<DestinationStatus> destinations;
   std::vector<PeerStatus> peers;
-  std::vector<std::string> problems;  // plain sentences
+  std::vector<std::string> problems;     // plain sentences
+  std::vector<KeptEvidence> evidence{};  // newest first
 };
 
+struct EvidenceList {
+  std::vector<KeptEvidence> evidence;  // newest first
+};
 struct SavedFile {
   Bytes bytes;  // docs/formats/saved.md
 };
 
-using Outcome =
-    std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile, config::Document>;
+using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile,
+                             EvidenceList, config::Document>;
 
 namespace action {
 struct Dial {

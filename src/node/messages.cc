@@ -61,6 +61,34 @@ Result<Announcement> decode_announcement(BytesView bytes) {
   return out;
 }
 
+Bytes encode(const EvidenceMessage& message) {
+  codec::Writer out;
+  out.u8(kFormat).varint(message.heads.size());
+  for (const log::SignedHead& head : message.heads) out.prefixed(log::encode(head));
+  out.varint(message.evidence.size());
+  for (const Bytes& evidence : message.evidence) out.prefixed(evidence);
+  return out.take();
+}
+
+Result<EvidenceMessage> decode_evidence_message(BytesView bytes) {
+  codec::Reader in(bytes);
+  EvidenceMessage out;
+  if (in.u8() != kFormat) in.fail();
+  const std::size_t heads = in.count(limits::kHeadsSent, log::kSignedHeadBytes);
+  for (std::size_t i = 0; i < heads && in.ok(); ++i) {
+    const BytesView head = in.prefixed(log::kSignedHeadBytes);
+    if (!in.ok()) break;
+    KVSWARM_ASSIGN_OR_RETURN(log::SignedHead decoded, log::decode_signed_head(head));
+    out.heads.push_back(std::move(decoded));
+  }
+  const std::size_t evidence = in.count(limits::kEvidenceSent, 1);
+  for (std::size_t i = 0; i < evidence && in.ok(); ++i) {
+    out.evidence.emplace_back(in.prefixed(limits::kEvidenceBytes));
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("evidence message"));
+  return out;
+}
+
 Bytes encode(const ErrorMessage& error) {
   codec::Writer out;
   out.u8(static_cast<std::uint8_t>(error.code));
@@ -91,7 +119,8 @@ std::optional<swarm::Lane> known_lane(MessageType type) {
     case MessageType::hello:
     case MessageType::announcement:
     case MessageType::refusal:
-    case MessageType::error: return swarm::Lane::control;
+    case MessageType::error:
+    case MessageType::evidence: return swarm::Lane::control;
     case MessageType::receipt: return swarm::Lane::receipts;
     case MessageType::block: return swarm::Lane::blocks;
     case MessageType::get:

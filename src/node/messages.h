@@ -25,6 +25,7 @@ enum class MessageType : std::uint8_t {
   read_document = 9,  // request: a document number
   document = 10,      // its JSON text, or nothing when not known
   error = 11,         // a request that could not be served: why
+  evidence = 12,      // heads of others that the sender accepted, and proof against others
 };
 
 // The first message each way.
@@ -49,6 +50,13 @@ struct ErrorMessage {
 };
 Bytes encode(const ErrorMessage& error);
 Result<ErrorMessage> decode_error(BytesView bytes);
+
+struct EvidenceMessage {
+  std::vector<log::SignedHead> heads;
+  std::vector<Bytes> evidence;  // files of docs/formats/saved.md
+};
+Bytes encode(const EvidenceMessage& message);
+Result<EvidenceMessage> decode_evidence_message(BytesView bytes);
 
 // The lane that each type travels in.
 swarm::Lane lane_of(MessageType type);

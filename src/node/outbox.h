@@ -21,6 +21,7 @@
 
 #include "config/document.h"
 #include "log/record.h"
+#include "log/saved.h"
 #include "node/judgement.h"
 #include "node/rows.h"
 #include "store/store.h"
@@ -101,6 +102,10 @@ class Outbox {
   // kept as long as the blocks are; an empty one is not.
   Result<Settled> settle(const NodeId& destination, const log::Record& record, const Bytes& receipt,
                          std::uint64_t wall_ms);
+
+  // The block of ours that a record contradicts, naming another hash for it; nullopt: none.
+  std::optional<log::SavedHeader> contradicted_by(const NodeId& destination,
+                                                  const log::Record& record) const;
 
   // What anyone can check about ops first .. last (docs/formats/saved.md). unavailable when some
   // have no receipt here: queued, refused without one, or no longer retained. failure when it is

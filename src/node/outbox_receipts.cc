@@ -113,7 +113,7 @@ Status Collecting::collect_block(const Walk& walk, const log::CommittedBlock& co
 
 Status too_many() {
   return {StatusCode::failure, "the receipts of these ops are more than one file holds (" +
-                                 std::to_string(limits::kSavedBytes) + " bytes): ask for fewer"};
+                                   std::to_string(limits::kSavedBytes) + " bytes): ask for fewer"};
 }
 
 }  // namespace
@@ -144,6 +144,20 @@ Status Outbox::drop_receipt(const NodeId& destination, std::uint64_t incarnation
   state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, row->size());
   batch.erase(key);
   return {};
+}
+
+std::optional<log::SavedHeader> Outbox::contradicted_by(const NodeId& destination,
+                                                        const log::Record& record) const {
+  for (const log::CommittedBlock& committed : record.blocks) {
+    if (committed.writer != options_.self) continue;
+    const auto row =
+        options_.store->get(rows::outgoing(destination, committed.incarnation, committed.number));
+    if (!row.ok() || !row->has_value()) continue;
+    auto block = log::decode_signed_block(**row);
+    if (!block.ok() || log::block_hash(options_.swarm, block->header) == committed.hash) continue;
+    return log::SavedHeader{std::move(block->header), block->signature};
+  }
+  return std::nullopt;
 }
 
 Result<Bytes> Outbox::saved_receipt(std::uint64_t first_op, std::uint64_t last_op) const {

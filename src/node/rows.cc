@@ -26,6 +26,7 @@ constexpr char kPending = 'p';
 constexpr char kPlacement = 'a';
 constexpr char kRefused = 'x';
 constexpr char kReceipt = 'y';
+constexpr char kEvidence = 'e';
 constexpr char kGrant = 'g';
 constexpr char kRefusal = 'n';
 
@@ -78,6 +79,8 @@ Bytes receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_
   return table(kReceipt).fixed(destination).u64(incarnation).u64(last_number).take();
 }
 Bytes receipts_of(const NodeId& destination) { return table(kReceipt).fixed(destination).take(); }
+Bytes evidence(const Hash& subject) { return table(kEvidence).fixed(subject).take(); }
+Bytes evidence_table() { return table(kEvidence).take(); }
 Bytes grant(const NodeId& writer) { return table(kGrant).fixed(writer).take(); }
 Bytes refusal(const NodeId& destination) { return table(kRefusal).fixed(destination).take(); }
 Bytes refusal_table() { return table(kRefusal).take(); }
@@ -238,6 +241,21 @@ Result<RefusedRow> decode_refused_row(BytesView bytes) {
   out.destination = in.fixed<NodeId>();
   out.key = in.raw(in.remaining());
   KVSWARM_RETURN_IF_ERROR(in.finish("refused op row"));
+  return out;
+}
+
+Bytes encode(const EvidenceRow& row) {
+  return Writer().u64(row.noticed_ms).fixed(row.from).raw(row.saved).take();
+}
+
+Result<EvidenceRow> decode_evidence_row(BytesView bytes) {
+  Reader in(bytes);
+  EvidenceRow out;
+  out.noticed_ms = in.u64();
+  out.from = in.fixed<NodeId>();
+  if (in.remaining() > limits::kEvidenceBytes) in.fail();
+  out.saved = in.raw(in.remaining());
+  KVSWARM_RETURN_IF_ERROR(in.finish("evidence row"));
   return out;
 }
 

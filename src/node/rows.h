@@ -48,8 +48,10 @@ Bytes refused_table();
 // ReceiptRow: a receipt, under the last of our blocks that it settled
 Bytes receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t last_number);
 Bytes receipts_of(const NodeId& destination);  // prefix
-Bytes grant(const NodeId& writer);             // u64; absent: 1
-Bytes refusal(const NodeId& destination);      // SignedRefusal, the newest
+Bytes evidence(const Hash& subject);           // EvidenceRow
+Bytes evidence_table();
+Bytes grant(const NodeId& writer);         // u64; absent: 1
+Bytes refusal(const NodeId& destination);  // SignedRefusal, the newest
 Bytes refusal_table();
 
 // The end of an outgoing block's key, behind outgoing_of().
@@ -144,6 +146,15 @@ struct RefusedRow {
 };
 Bytes encode(const RefusedRow& row);
 Result<RefusedRow> decode_refused_row(BytesView bytes);
+
+// Evidence, by its subject (docs/formats/saved.md).
+struct EvidenceRow {
+  std::uint64_t noticed_ms = 0;  // wall clock
+  NodeId from;                   // who handed it on; zero: noticed here
+  Bytes saved;
+};
+Bytes encode(const EvidenceRow& row);
+Result<EvidenceRow> decode_evidence_row(BytesView bytes);
 
 // A checked receipt, and what of ours it settled: blocks up to the one in the key, and the least
 // and greatest number of their ops.

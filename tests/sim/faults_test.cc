@@ -56,6 +56,7 @@ class Story {
     settle_asks();
     for (const auto& [key, possible] : model) check_key(key, possible);
     for (NodeIndex index = 0; index < kStorageNodes; ++index) check_streams(index);
+    for (NodeIndex index = 0; index <= reader; ++index) check_nobody_accused(index);
   }
 
   World world;
@@ -148,6 +149,14 @@ class Story {
         CHECK(block.exceptions.empty());
       }
     }
+  }
+
+  // F1: a crash never makes an honest node look like a forker.
+  void check_nobody_accused(NodeIndex index) {
+    const Bytes table = node::rows::evidence_table();
+    const auto cursor = world.disk(index).cursor();
+    cursor->seek(table);
+    CHECK_FALSE((cursor->valid() && cursor->key().substr(0, table.size()) == table));
   }
 
   std::map<Bytes, Possible> model;

@@ -50,6 +50,12 @@ NodeIndex World::add_node() {
   return machines_.size() - 1;
 }
 
+NodeIndex World::add_twin(NodeIndex index) {
+  const crypto::SigningKey& key = machines_.at(index)->key;
+  machines_.push_back(std::make_unique<Machine>(crypto::SigningKey::from_seed(key.seed())));
+  return machines_.size() - 1;
+}
+
 NodeId World::id(NodeIndex index) const { return machines_.at(index)->key.id(); }
 
 store::MemoryStore& World::disk(NodeIndex index) { return *machines_.at(index)->disk; }

@@ -27,6 +27,8 @@ class World {
   ~World();
 
   NodeIndex add_node();
+  // Another machine with the same identity: one key, two logs.
+  NodeIndex add_twin(NodeIndex index);
   NodeId id(NodeIndex index) const;
 
   // Document 1 for all: capacities by node, and the writers.

@@ -1,0 +1,74 @@
+#include "node/evidence.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace kvswarm::node {
+
+bool EvidenceBook::wants(const log::EvidenceFacts& facts) const {
+  const auto known = kept_.find(log::evidence_subject(facts));
+  if (known != kept_.end()) return facts.holds_alone && !known->second.facts.holds_alone;
+  if (kept_.size() >= limits::kEvidence) return false;
+  const auto about_it = std::count_if(kept_.begin(), kept_.end(), [&facts](const auto& entry) {
+    return entry.second.facts.accused == facts.accused;
+  });
+  return static_cast<std::size_t>(about_it) < limits::kEvidencePerNode;
+}
+
+bool EvidenceBook::add(KeptEvidence evidence) {
+  if (!wants(evidence.facts)) return false;
+  kept_[log::evidence_subject(evidence.facts)] = std::move(evidence);
+  return true;
+}
+
+bool EvidenceBook::has(BytesView saved) const {
+  return std::any_of(kept_.begin(), kept_.end(),
+                     [saved](const auto& entry) { return entry.second.saved == saved; });
+}
+
+std::vector<KeptEvidence> EvidenceBook::newest_first() const {
+  std::vector<KeptEvidence> out;
+  for (const auto& [subject, evidence] : kept_) out.push_back(evidence);
+  std::stable_sort(out.begin(), out.end(), [](const KeptEvidence& a, const KeptEvidence& b) {
+    return a.noticed_ms > b.noticed_ms;
+  });
+  return out;
+}
+
+std::optional<log::SignedHead> EvidenceBook::hint(const log::Head& head) const {
+  const auto node = hints_.find(head.node);
+  if (node == hints_.end()) return std::nullopt;
+  const auto found = node->second.find({head.epoch, head.length});
+  return found == node->second.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<log::SignedHead> EvidenceBook::add_hint(const log::Head& head,
+                                                      const log::SignedHead& signed_head) {
+  const auto earlier = hint(head);
+  if (earlier) return *earlier == signed_head ? std::nullopt : earlier;
+  auto& hints = hints_[head.node];
+  hints[{head.epoch, head.length}] = signed_head;
+  if (hints.size() > limits::kHeadHints) hints.erase(hints.begin());
+  return std::nullopt;
+}
+
+log::Evidence two_heads(log::SignedHead one, log::SignedHead other) {
+  if (log::encode(other) < log::encode(one)) std::swap(one, other);
+  return log::TwoHeads{std::move(one), std::move(other)};
+}
+
+log::Evidence two_blocks(log::SavedHeader one, log::SavedHeader other) {
+  if (other.header < one.header) std::swap(one, other);
+  return log::TwoBlocks{std::move(one), std::move(other)};
+}
+
+log::Evidence two_documents(log::TwoDocuments::Text one, log::TwoDocuments::Text other) {
+  if (other.document.hash < one.document.hash) std::swap(one, other);
+  for (Bytes* text : {&one.json, &other.json}) {
+    if (text->size() > limits::kEvidenceTextBytes) text->clear();
+  }
+  return log::TwoDocuments{std::move(one), std::move(other)};
+}
+
+}  // namespace kvswarm::node

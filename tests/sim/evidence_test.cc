@@ -1,0 +1,78 @@
+// A storage node that equivocates: two appliers with one key. One writer sees one log, the other
+// another; when they meet it shows.
+#include "node/verification.h"
+#include "sim/world.h"
+#include "support/catch.h"
+
+namespace kvswarm::sim {
+namespace {
+
+std::vector<node::KeptEvidence> evidence_of(World& world, NodeIndex index) {
+  const auto status = world.status(index);
+  REQUIRE(world.run_until([&] { return status->has_value(); }));
+  return std::get<node::NodeStatus>(***status).evidence;
+}
+
+// A key that document 1 gives to this node.
+Bytes key_of(const World& world, NodeIndex owner) {
+  for (int i = 0;; ++i) {
+    const Bytes key = "key " + std::to_string(i);
+    const auto address = state::address_of(world.document().swarm(), key);
+    if (world.document().map().owner(slicing::point_of(address)) == world.id(owner)) return key;
+  }
+}
+
+void put(World& world, NodeIndex writer, const Bytes& key) {
+  const auto written = world.put(writer, key, "from " + std::to_string(writer));
+  REQUIRE(world.run_until([&] { return written->has_value(); }));
+  REQUIRE(std::get<node::WriteOutcome>(***written).reached);
+}
+
+void read(World& world, NodeIndex reader, const Bytes& key) {
+  const auto got = world.get(reader, key);
+  REQUIRE(world.run_until([&] { return got->has_value(); }));
+  REQUIRE((*got)->ok());
+}
+
+TEST_CASE("F1: a node that shows two logs is proved to, once those who saw them meet") {
+  World world(21);
+  const NodeIndex liar = world.add_node();
+  const NodeIndex anna = world.add_node();
+  const NodeIndex bert = world.add_node();
+  const NodeIndex carl = world.add_node();
+  const NodeIndex twin = world.add_twin(liar);
+  world.found({{liar, 1}, {anna, 1}, {bert, 1}, {carl, 1}}, {anna, bert});
+  for (const NodeIndex index : {liar, anna, bert, carl}) world.start(index);
+  const Bytes at_liar = key_of(world, liar);
+  put(world, anna, at_liar);
+  world.crash(liar);
+  world.cut_connections(anna);
+  world.start(twin);
+  put(world, bert, at_liar);
+  world.crash(twin);
+  CHECK(evidence_of(world, anna).empty());
+  CHECK(evidence_of(world, bert).empty());
+
+  read(world, anna, key_of(world, bert));
+  for (const NodeIndex index : {anna, bert}) {
+    const auto evidence = evidence_of(world, index);
+    REQUIRE(evidence.size() == 1);
+    CHECK(evidence[0].facts.holds_alone);
+    CHECK(evidence[0].facts.accused == world.id(liar));
+    const config::Document document = world.document();
+    CHECK(node::verify_saved(evidence[0].saved, [&document](const log::DocumentRef&) {
+            return std::optional(document);
+          }).ok());
+  }
+  // Who saw neither log hears of it, and remembers over a power cut.
+  CHECK(evidence_of(world, carl).empty());
+  read(world, anna, key_of(world, carl));
+  REQUIRE(evidence_of(world, carl).size() == 1);
+  CHECK(evidence_of(world, carl)[0].from == world.id(anna));
+  world.crash(carl);
+  world.start(carl);
+  CHECK(evidence_of(world, carl).size() == 1);
+}
+
+}  // namespace
+}  // namespace kvswarm::sim
