@@ -194,6 +194,25 @@ TEST_CASE("buckets that follow each other are read by one seek") {
   CHECK(cursor.seeks < 40);
 }
 
+TEST_CASE("changes that change nothing make no node anew") {
+  std::mt19937_64 random(10);
+  const Leaves leaves = random_leaves(random, 200);
+  for (const std::size_t k : kBucketSizes) {
+    Trie trie = trie_of(leaves, k);
+    const std::size_t nodes = trie.nodes();
+    const std::size_t buckets = trie.buckets();
+    std::vector<Change> changes;
+    for (const auto& [address, leaf] : leaves) {
+      changes.push_back(put(leaf));
+      changes.push_back(removal(random_address(random)));
+    }
+    MapCursor cursor(leaves);
+    REQUIRE(trie.stage(changes, cursor).value() == trie.root());
+    CHECK(trie.nodes() == nodes);
+    CHECK(trie.buckets() == buckets);
+  }
+}
+
 TEST_CASE("what was staged and discarded, or failed, leaves nothing behind") {
   std::mt19937_64 random(5);
   Leaves leaves = random_leaves(random, 200);
