@@ -131,8 +131,9 @@ TEST_CASE("no callback comes from inside the call that took it, and each comes o
   std::promise<void> done;
   std::atomic<int> calls = 0;
   // On the node's thread, where a callback could come too early.
+  bool inside = false;  // node's thread
   REQUIRE(node->post([&] {
-    bool inside = true;
+    inside = true;
     REQUIRE(node->get("k", 1000,
                       [&](const Result<GetResult>& result) {
                         CHECK(!inside);
