@@ -16,7 +16,7 @@ inline constexpr std::size_t kBlockBodyBytes = 8 * 1024 * 1024;
 inline constexpr std::size_t kValueChunkBytes = 64 * 1024;
 
 // Documents (section 9)
-inline constexpr std::size_t kDocumentBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kDocumentBytes = 8 * 1024 * 1024;  // JSON text, below a message
 inline constexpr std::size_t kDocumentDepth = 32;
 inline constexpr std::uint64_t kCapacity = std::uint64_t{1} << 53;
 inline constexpr std::uint64_t kDocumentNumber = std::uint64_t{1} << 53;

@@ -160,7 +160,14 @@ Result<Document> Document::create(const Settings& settings, Random& random) {
 Result<Document> Document::parse(std::string_view json) {
   KVSWARM_ASSIGN_OR_RETURN(const auto tree, parse_json(json));
   KVSWARM_ASSIGN_OR_RETURN(auto parts, parts_from_json(tree));
-  return Document(std::move(parts));
+  Document document(std::move(parts));
+  // It is kept, and given to who lacks it, as this text; both have the limit.
+  const std::size_t bytes = document.to_json().size();
+  if (bytes > limits::kDocumentBytes) {
+    return usage("the document has " + std::to_string(bytes) + " bytes when it is written out; " +
+                 std::to_string(limits::kDocumentBytes) + " is the most");
+  }
+  return document;
 }
 
 Result<Document> Document::updated(const Changes& changes) const {

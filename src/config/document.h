@@ -40,10 +40,11 @@ class Document {
 
   // From JSON text, of ours or of the original kvswarm (section 5; that one is document 1 with
   // zero random bytes). Refuses with usage and one line that names what is wrong: not JSON, nested
-  // deeper than limits::kDocumentDepth, larger than limits::kDocumentBytes, duplicate or unknown
-  // members, bad ids, bad capacities, duplicate writers, slices that overlap or leave gaps; with
-  // newer_version a `format`, a `needs` feature or a reserved member that this version does not
-  // know; with corruption an `origin` or `swarm` that does not fit.
+  // deeper than limits::kDocumentDepth, larger than limits::kDocumentBytes, also as to_json()
+  // writes it, duplicate or unknown members, bad ids, bad capacities, duplicate writers, slices
+  // that overlap or leave gaps; with newer_version a `format`, a `needs` feature or a reserved
+  // member that this version does not know; with corruption an `origin` or `swarm` that does not
+  // fit.
   static Result<Document> parse(std::string_view json);
 
   // The next document: number + 1, `previous` = this hash, the slice map updated. usage when

@@ -217,12 +217,9 @@ void Core::on_reply(const Status&, reply::DocumentRead& reply) {
     serve_strangers();
     return;
   }
-  const std::size_t most =
-      connections_.is_listed(reply.session) ? limits::kMessageBytes : limits::kUnlistedMessageBytes;
-  if (reply.json.size() > most) {
-    send_error(reply.session, reply.id, {StatusCode::unavailable, "the document is too large"});
-  } else if (!connections_.send(reply.session, make_message(MessageType::document, reply.id,
-                                                            std::move(reply.json)))) {
+  static_assert(limits::kDocumentBytes < limits::kMessageBytes);
+  if (!connections_.send(reply.session,
+                         make_message(MessageType::document, reply.id, std::move(reply.json)))) {
     connections_.drop(reply.session, {StatusCode::failure, "the peer asks without reading"});
     return;
   }

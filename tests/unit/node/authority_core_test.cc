@@ -1,6 +1,7 @@
 // Refusals and documents where messages meet them: promise A1 in the core, and what the writer's
 // user hears of it.
 #include "base/limits.h"
+#include "codec/writer.h"
 #include "unit/node/authority.h"
 #include "unit/node/talk.h"
 
@@ -213,6 +214,92 @@ TEST_CASE("A1: a block that came before a document and is committed after it is 
   }
   CHECK(talk.pair.read("a").kind == AnswerKind::entries);
   CHECK(talk.pair.read("b").kind == AnswerKind::not_found);
+}
+
+// A reader that knows document 3 only, and is given a value that was written under document 2.
+struct Reader {
+  explicit Reader(bool writer_is_listed)
+      : talk([&](Pair& pair) {
+          config::Changes second_changes;
+          second_changes.add_writers = {pair.storage.key.id()};
+          if (!writer_is_listed) second_changes.remove_writers = {pair.writer.key.id()};
+          second = pair.document->updated(second_changes).value();
+          config::Changes third_changes;
+          third_changes.capacities[pair.storage.key.id()] = 2;
+          return Core::Start{second->updated(third_changes).value(), {}, {}, {}, {}, 1, {}};
+        }) {
+    const FalseValue value(talk.pair, talk.pair.writer.key, ref_of(*second), "k");
+    talk.connect(talk.pair.storage.key);
+    talk.announce(value.log.announcement);
+    talk.say(MessageType::answer, talk.get("k"), encode(value.answer));
+    REQUIRE(!talk.is_answered());
+    REQUIRE(talk.heard.back().type == static_cast<std::uint8_t>(MessageType::read_document));
+  }
+  void give(Bytes json) {
+    talk.say(MessageType::document, talk.heard.back().request_id, std::move(json));
+  }
+  std::optional<config::Document> second;
+  Talk talk;
+};
+
+TEST_CASE(
+    "A2: a value counts once the document that it was written under was fetched and lists its "
+    "writer") {
+  SECTION("it does") {
+    Reader reader(true);
+    reader.give(reader.second->to_json());
+    REQUIRE(reader.talk.outcome().ok());
+    CHECK(std::get<GetOutcome>(*reader.talk.outcome()).value.value == "bogus");
+  }
+  SECTION("it does not list the writer") {
+    Reader reader(false);
+    reader.give(reader.second->to_json());
+    CHECK(reader.talk.code() == StatusCode::unauthorised);
+  }
+  SECTION("it has another hash") {
+    Reader reader(true);
+    config::Changes changes;
+    changes.capacities[reader.talk.pair.storage.key.id()] = 9;
+    reader.give(reader.talk.pair.document->updated(changes)->to_json());
+    CHECK(reader.talk.code() == StatusCode::unavailable);
+  }
+  SECTION("it is no document") {
+    Reader reader(true);
+    reader.give("{");
+    CHECK(reader.talk.code() == StatusCode::unavailable);
+  }
+  SECTION("the holder does not know it") {
+    Reader reader(true);
+    reader.give({});
+    CHECK(reader.talk.code() == StatusCode::unavailable);
+  }
+  SECTION("the holder gives an error instead") {
+    Reader reader(true);
+    reader.talk.say(MessageType::error, reader.talk.heard.back().request_id,
+                    encode(ErrorMessage{StatusCode::failure, "no"}));
+    CHECK(reader.talk.code() == StatusCode::failure);
+  }
+}
+
+TEST_CASE("a document of any size that can be adopted is served, also to who is not listed") {
+  Talk talk(start_of_storage, &Pair::storage);
+  config::Changes changes;
+  changes.capacities[talk.pair.storage.key.id()] = 2;
+  Bytes json = talk.pair.document->updated(changes)->to_json();
+  const std::size_t room = limits::kDocumentBytes - json.size() - 100;
+  json.insert(json.find('{') + 1, "\"ext\":\"" + Bytes(room, 'x') + "\",");
+  const auto large = config::Document::parse(json);
+  REQUIRE(large.ok());
+  talk.step(event::DocumentFound{*large});
+  REQUIRE(talk.core.document().number() == 2);
+  talk.connect(crypto::SigningKey::generate(talk.random));
+  talk.say(MessageType::read_document, 7, codec::Writer().u64(2).take());
+  for (int i = 0; i < 100 && talk.count(MessageType::document) == 0; ++i) talk.exchange();
+  REQUIRE(talk.count(MessageType::document) == 1);
+  CHECK(config::Document::parse(talk.heard.back().payload)->hash() == large->hash());
+
+  json.insert(json.find("xxx"), Bytes(200, 'x'));
+  CHECK(config::Document::parse(json).status().code() == StatusCode::usage);
 }
 
 }  // namespace
