@@ -40,6 +40,7 @@ std::unique_ptr<Verb> make_export();
 std::unique_ptr<Verb> make_status();
 std::unique_ptr<Verb> make_receipt();
 std::unique_ptr<Verb> make_verify();
+std::unique_ptr<Verb> make_evidence();
 std::unique_ptr<Verb> make_version();
 
 }  // namespace kvswarm::cli

@@ -28,6 +28,13 @@ struct ClientOptions {
   bool create_identity = false;       // otherwise a directory without identity is refused
 };
 
+struct EvidenceItem {
+  std::string line;  // when, and who contradicted itself how
+  std::string json;  // one object on one line
+  std::string name;  // for a file
+  std::string file;  // the bytes that kvswarm/verify.h checks
+};
+
 struct StatusReport {
   std::string text;  // several lines, for people
   std::string json;  // one object on one line
@@ -62,6 +69,9 @@ class KVSWARM_EXPORT Client {
   // false to stop early. Holders that cannot be read are listed in the report.
   virtual Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept = 0;
+
+  // What proves, or suggests, that somebody contradicted itself, newest first.
+  virtual Result<std::vector<EvidenceItem>> evidence() noexcept = 0;
 
   virtual Result<StatusReport> status() noexcept = 0;
 

@@ -10,8 +10,24 @@ namespace {
 using codec::Reader;
 using codec::Writer;
 
-enum class Verb : std::uint8_t { get = 1, scan = 2, write = 3, await = 4, status = 5, receipt = 6 };
-enum class Kind : std::uint8_t { error = 0, get = 1, scan = 2, write = 3, status = 4, saved = 5 };
+enum class Verb : std::uint8_t {
+  get = 1,
+  scan = 2,
+  write = 3,
+  await = 4,
+  status = 5,
+  receipt = 6,
+  evidence = 7
+};
+enum class Kind : std::uint8_t {
+  error = 0,
+  get = 1,
+  scan = 2,
+  write = 3,
+  status = 4,
+  saved = 5,
+  evidence = 6
+};
 
 constexpr std::size_t kTextBytes = 1024 * 1024;
 constexpr std::size_t kMostOps = 1'000'000;
@@ -84,6 +100,27 @@ void put_response(Writer& out, const StatusTexts& status) {
 
 void put_response(Writer& out, const node::SavedFile& file) {
   out.u8(static_cast<std::uint8_t>(Kind::saved)).prefixed(file.bytes);
+}
+
+void put_response(Writer& out, const EvidenceTexts& evidence) {
+  out.u8(static_cast<std::uint8_t>(Kind::evidence)).varint(evidence.items.size());
+  for (const auto& item : evidence.items) {
+    out.prefixed(item.line).prefixed(item.json).prefixed(item.name).prefixed(item.saved);
+  }
+}
+
+EvidenceTexts get_evidence(Reader& in) {
+  EvidenceTexts out;
+  const std::size_t count = in.count(limits::kEvidence, 4);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    EvidenceTexts::Item item;
+    item.line = in.prefixed(kTextBytes);
+    item.json = in.prefixed(kTextBytes);
+    item.name = in.prefixed(kTextBytes);
+    item.saved = in.prefixed(limits::kEvidenceBytes);
+    out.items.push_back(std::move(item));
+  }
+  return out;
 }
 
 node::GetOutcome get_get(Reader& in) {
@@ -198,6 +235,8 @@ Bytes encode(const Request& request) {
   } else if (const auto* await = std::get_if<AwaitRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::await)).u8(static_cast<std::uint8_t>(await->goal));
     out.u64(await->first_op).u64(await->last_op).u64(await->wait_ms);
+  } else if (std::get_if<EvidenceRequest>(&request) != nullptr) {
+    out.u8(static_cast<std::uint8_t>(Verb::evidence));
   } else if (const auto* receipt = std::get_if<ReceiptRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::receipt)).u64(receipt->first_op).u64(receipt->last_op);
   } else {
@@ -236,6 +275,7 @@ Result<Request> decode_request(BytesView bytes) {
       break;
     }
     case Verb::status: out = StatusRequest{}; break;
+    case Verb::evidence: out = EvidenceRequest{}; break;
     case Verb::receipt: {
       ReceiptRequest receipt;
       receipt.first_op = in.u64();
@@ -277,6 +317,7 @@ Result<Response> decode_response(BytesView bytes) {
     case Kind::scan: out = get_scan(in); break;
     case Kind::write: out = get_write(in); break;
     case Kind::status: out = get_status(in); break;
+    case Kind::evidence: out = get_evidence(in); break;
     case Kind::saved: out = node::SavedFile{Bytes(in.prefixed(limits::kSavedBytes))}; break;
     default: in.fail();
   }

@@ -31,13 +31,24 @@ struct AwaitRequest {
   std::uint64_t wait_ms = 0;
 };
 struct StatusRequest {};
+struct EvidenceRequest {};
 struct ReceiptRequest {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
 };
 
 using Request = std::variant<GetRequest, ScanRequest, WriteRequest, AwaitRequest, StatusRequest,
-                             ReceiptRequest>;
+                             ReceiptRequest, EvidenceRequest>;
+
+struct EvidenceTexts {
+  struct Item {
+    std::string line;
+    std::string json;
+    std::string name;  // for a file
+    Bytes saved;
+  };
+  std::vector<Item> items;  // newest first
+};
 
 struct StatusTexts {
   std::string text;
@@ -47,7 +58,7 @@ struct StatusTexts {
 };
 
 using Response = std::variant<node::GetOutcome, node::ScanOutcome, node::WriteOutcome, StatusTexts,
-                              node::SavedFile>;
+                              node::SavedFile, EvidenceTexts>;
 
 class Gateway {
  public:

@@ -81,6 +81,16 @@ Result<ExportReport> GatewayClient::export_all(
   return report;
 }
 
+Result<std::vector<EvidenceItem>> GatewayClient::evidence() noexcept {
+  KVSWARM_ASSIGN_OR_RETURN(auto texts, call<EvidenceTexts>(EvidenceRequest{}));
+  std::vector<EvidenceItem> out;
+  for (auto& item : texts.items) {
+    out.push_back(
+        {std::move(item.line), std::move(item.json), std::move(item.name), std::move(item.saved)});
+  }
+  return out;
+}
+
 Result<StatusReport> GatewayClient::status() noexcept {
   KVSWARM_ASSIGN_OR_RETURN(const auto texts, call<StatusTexts>(StatusRequest{}));
   return StatusReport{texts.text, texts.json};

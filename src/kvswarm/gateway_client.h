@@ -26,6 +26,7 @@ class GatewayClient final : public Client {
   Result<GetResult> get(const std::string& key) noexcept override;
   Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept override;
+  Result<std::vector<EvidenceItem>> evidence() noexcept override;
   Result<StatusReport> status() noexcept override;
   Result<Config> document() noexcept override;
   void interrupt() noexcept override { interrupt_ = true; }

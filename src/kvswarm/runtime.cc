@@ -384,6 +384,8 @@ void Runtime::respond(node::action::Respond& respond) {
     answer(Response(std::move(*get)));
   } else if (auto* scan = std::get_if<node::ScanOutcome>(&outcome)) {
     answer(Response(std::move(*scan)));
+  } else if (auto* evidence = std::get_if<node::EvidenceList>(&outcome)) {
+    answer(Response(evidence_texts(evidence->evidence)));
   } else if (auto* file = std::get_if<node::SavedFile>(&outcome)) {
     answer(Response(std::move(*file)));
   } else {
@@ -430,6 +432,8 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
     drive(node::event::Write{ticket, std::move(write->ops), write->goal, write->wait_ms});
   } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
     drive(node::event::Await{ticket, await->first_op, await->last_op, await->goal, await->wait_ms});
+  } else if (std::get_if<EvidenceRequest>(&request) != nullptr) {
+    drive(node::event::ListEvidence{ticket});
   } else if (auto* receipt = std::get_if<ReceiptRequest>(&request)) {
     drive(node::event::SaveReceipt{ticket, receipt->first_op, receipt->last_op});
   } else {

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "kvswarm/saved_text.h"
 #include "kvswarm/text.h"
 
 namespace kvswarm {
@@ -42,6 +43,43 @@ std::string refusal_json(const std::optional<log::Refusal>& refusal) {
 }
 
 }  // namespace
+
+namespace {
+
+std::string evidence_lines(const node::NodeStatus& status) {
+  constexpr std::size_t kShown = 20;
+  if (status.evidence.empty()) return {};
+  std::string out = "evidence  " + count(status.evidence.size(), "piece") +
+                    "; kvswarm evidence shows and saves them\n";
+  std::size_t shown = 0;
+  for (const node::KeptEvidence& kept : status.evidence) {
+    if (++shown > kShown) break;
+    const bool listed =
+        !kept.facts.accused.is_zero() && status.document.is_listed(kept.facts.accused);
+    out += "          " + evidence_line(kept.facts) +
+           (listed ? "; the document lists it, and stays as it is until you change it" : "") + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+EvidenceTexts evidence_texts(const std::vector<node::KeptEvidence>& evidence) {
+  EvidenceTexts out;
+  for (const node::KeptEvidence& kept : evidence) {
+    const std::string from = kept.from.is_zero() ? "" : ", told by node " + to_hex(kept.from);
+    const std::string subject = short_hex(log::evidence_subject(kept.facts));
+    const std::string json = JsonObject()
+                                 .add("noticed_ms", kept.noticed_ms)
+                                 .add("from", kept.from.is_zero() ? "" : to_hex(kept.from))
+                                 .add("file", subject + ".evidence")
+                                 .add_json("evidence", evidence_json(kept.facts))
+                                 .text();
+    out.items.push_back({utc(kept.noticed_ms) + from + ": " + evidence_line(kept.facts), json,
+                         subject + ".evidence", kept.saved});
+  }
+  return out;
+}
 
 std::string status_text(const node::NodeStatus& status) {
   std::string out = "id        " + to_hex(status.self) + "\n";
@@ -90,6 +128,7 @@ std::string status_text(const node::NodeStatus& status) {
            log::to_string(op.outcome) + "\n";
   }
   if (status.counts.more_refused) out += "refused   and more ops\n";
+  out += evidence_lines(status);
   for (const std::string& problem : status.problems) out += "problem   " + problem + "\n";
   return out;
 }
@@ -133,6 +172,8 @@ std::string status_json(const node::NodeStatus& status) {
                           .add("reason", log::to_string(op.outcome))
                           .text());
   }
+  std::vector<std::string> evidence;
+  for (const auto& kept : status.evidence) evidence.push_back(evidence_json(kept.facts));
   std::vector<std::string> problems;
   for (const std::string& problem : status.problems) problems.push_back(json_quote(problem));
   const log::Head& head = status.counts.head;
@@ -153,6 +194,7 @@ std::string status_json(const node::NodeStatus& status) {
       .add_json("peers", json_list(peers))
       .add_json("refused", json_list(refused))
       .add("more_refused", status.counts.more_refused)
+      .add_json("evidence", json_list(evidence))
       .add_json("problems", json_list(problems))
       .text();
 }

@@ -3,11 +3,13 @@
 
 #include <string>
 
+#include "kvswarm/gateway.h"
 #include "node/events.h"
 
 namespace kvswarm {
 
 std::string status_text(const node::NodeStatus& status);  // several lines
+EvidenceTexts evidence_texts(const std::vector<node::KeptEvidence>& evidence);
 std::string status_json(const node::NodeStatus& status);  // one object, one line
 
 }  // namespace kvswarm

@@ -215,6 +215,21 @@ TEST_CASE("two copies of a writer's directory: the second's blocks are refused a
   CHECK(swarm.length("a") == length);
   const Entries model = {{"before", "v"}, {"k", "x"}, {"only x", "v"}};
   CHECK(swarm.export_all("z") == model);
+  // The storage node has the proof, and anybody can check it.
+  const nlohmann::json evidence = swarm.status("a").at("evidence");
+  REQUIRE(evidence.size() == 1);
+  CHECK(evidence[0].at("type") == "blocks");
+  CHECK(evidence[0].at("accused") == swarm.id("x"));
+  CHECK(evidence[0].at("proof") == true);
+  CHECK(contains(swarm.run({"status", "-d", "a"}).output, "writer " + swarm.id("x") + " signed"));
+  const Outcome saved = swarm.run({"evidence", "-d", "a", "--json", "--save", "found"});
+  CHECK(saved.exit_code == 0);
+  const std::string file = nlohmann::json::parse(saved.output).at("file");
+  const Outcome verified = swarm.run({"verify", "found/" + file, "-c", "config.json"});
+  INFO(verified.errors);
+  CHECK(verified.exit_code == 0);
+  CHECK(contains(verified.output, "Proof: both sides are signed"));
+  CHECK(contains(verified.output, swarm.id("x") + " signed two blocks 2"));
   // The first goes on.
   CHECK(swarm.as("x", {"write", "--put.k=still x", "--receipt"}).exit_code == 0);
   CHECK(swarm.as("z", {"get", "k"}).output == "still x\n");

@@ -38,7 +38,8 @@ std::vector<Request> requests() {
           write,
           AwaitRequest{7, 9, node::Goal::queued, 5},
           StatusRequest{},
-          ReceiptRequest{3, 4}};
+          ReceiptRequest{3, 4},
+          EvidenceRequest{}};
 }
 
 std::vector<Response> responses() {
@@ -65,7 +66,14 @@ std::vector<Response> responses() {
   status.json = "{\"id\":1}";
   status.document = "{}";
   status.holders = {filled<NodeId>(1), filled<NodeId>(2)};
-  return {found, absent, page, last, write, status, node::SavedFile{"kvswarm..."}};
+  return {found,
+          absent,
+          page,
+          last,
+          write,
+          status,
+          node::SavedFile{"kvswarm..."},
+          EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}}};
 }
 
 // A decoder's own complaint looks like an error response of the same code: the text tells.
