@@ -75,6 +75,10 @@ inline constexpr std::uint64_t kReconnectMaxMs = 10'000;
 inline constexpr std::size_t kRegistryEntries = 256;
 inline constexpr std::size_t kRegistryEntryBytes = 4096;
 inline constexpr std::size_t kPeerAddresses = 8;
+inline constexpr std::size_t kRememberedPeers = 1024;  // with addresses from the registry
+inline constexpr std::size_t kKeptConnections = 64;    // that `connect` keeps to storage nodes
+inline constexpr std::size_t kRecentHeads = 256;       // remembered per storage node
+inline constexpr std::size_t kProblems = 20;           // shown by status
 
 // Delivery (section 7)
 inline constexpr std::size_t kBlocksInFlight = 8;               // per destination
@@ -105,13 +109,17 @@ inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
 // Reads
 inline constexpr std::size_t kScanPageBytes = 512 * 1024;
 inline constexpr std::size_t kScanPageEntries = 1024;
+inline constexpr std::size_t kPastDocuments = 512;  // kept in memory
+inline constexpr std::uint64_t kReadFetches = 256;  // documents fetched for one read
 
 // Library (section 11)
 inline constexpr std::size_t kWriteCacheBytes = 64 * 1024 * 1024;  // put and not yet flushed
 
 // Local surface (section 10)
 inline constexpr std::size_t kControlFrameBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kControlGreetingBytes = 256;  // a frame before the greeting is over
 inline constexpr std::size_t kControlClients = 64;
+inline constexpr std::size_t kControlOps = 1'000'000;  // of one write
 inline constexpr std::uint64_t kDirectoryWaitMs = 10'000;
 
 }  // namespace kvswarm::limits

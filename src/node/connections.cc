@@ -11,7 +11,6 @@ namespace {
 constexpr std::uint64_t kLookUpMinMs = 25;
 constexpr std::uint64_t kLookUpMaxMs = 1000;
 constexpr std::size_t kOutputPieceBytes = 64 * 1024;
-constexpr std::size_t kRememberedPeers = 1024;
 
 }  // namespace
 
@@ -40,7 +39,7 @@ void Connections::set_found_addresses(const std::vector<PeerAddress>& addresses,
   looking_up_ = false;
   std::map<NodeId, std::set<std::string>> found;
   for (const PeerAddress& entry : addresses) {
-    if (peers_.size() < kRememberedPeers || peers_.count(entry.node) > 0) {
+    if (peers_.size() < limits::kRememberedPeers || peers_.count(entry.node) > 0) {
       found[entry.node].insert(entry.address);
     }
   }

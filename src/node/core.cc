@@ -3,17 +3,10 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "node/holds.h"
 
 namespace kvswarm::node {
-namespace {
-
-constexpr std::size_t kRecentHeads = 256;
-constexpr std::size_t kProblems = 20;
-constexpr std::size_t kKeptConnections = 64;
-
-}  // namespace
-
 Core::Start Core::start_of(const Backend& backend) {
   return {backend.document(),      backend.past_documents(), backend.seen_heads(),
           backend.queued(),        backend.pending_ops(),    backend.next_op(),
@@ -82,7 +75,7 @@ void Core::update_wanted() {
   for (const auto& [id, read] : reads_) wanted.insert(read.holder);
   if (options_.keep_connected) {
     for (const NodeId& holder : holders(document_)) {
-      if (wanted.size() >= kKeptConnections) break;
+      if (wanted.size() >= limits::kKeptConnections) break;
       wanted.insert(holder);
     }
   }
@@ -112,7 +105,7 @@ void Core::tell(Severity severity, std::string line) {
   if (severity >= Severity::warning) {
     if (std::find(problems_.begin(), problems_.end(), line) != problems_.end()) return;
     problems_.push_back(line);
-    if (problems_.size() > kProblems) problems_.pop_front();
+    if (problems_.size() > limits::kProblems) problems_.pop_front();
   }
   actions_.push_back(action::Tell{severity, std::move(line)});
 }
@@ -372,7 +365,8 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   witnessed.holds_root = head.holds_root;
   KVSWARM_ASSIGN_OR_RETURN(witnessed.holds, log::decode_holds(announcement.holds));
   witnessed.recent[head.length] = {head, announcement.head};
-  if (witnessed.recent.size() > kRecentHeads) witnessed.recent.erase(witnessed.recent.begin());
+  if (witnessed.recent.size() > limits::kRecentHeads)
+    witnessed.recent.erase(witnessed.recent.begin());
   record_head(peer);
   compare_with_hints(head, announcement.head);
   if (holds_changed) place_pending_at_ms_ = now_.monotonic_ms;

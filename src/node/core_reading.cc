@@ -2,18 +2,12 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "codec/writer.h"
 #include "node/core.h"
 #include "node/holds.h"
 
 namespace kvswarm::node {
-namespace {
-
-constexpr std::uint64_t kMostFetches = 256;  // documents fetched for one read
-constexpr std::size_t kPastDocuments = 512;
-
-}  // namespace
-
 void Core::handle(event::Get& event) {
   PendingRead read;
   read.ticket = event.ticket;
@@ -252,7 +246,8 @@ void Core::fetch_document(std::uint64_t read_id, const log::DocumentRef& ref) {
   PendingRead& read = reads_.at(read_id);
   const auto wanted = next_missing(ref);
   const auto connection = connections_.connection_to(read.holder);
-  const bool too_many = ++read.fetches > kMostFetches || past_documents_.size() >= kPastDocuments;
+  const bool too_many =
+      ++read.fetches > limits::kReadFetches || past_documents_.size() >= limits::kPastDocuments;
   if (!wanted || !connection || too_many) {
     end_read(read_id, Status(StatusCode::unavailable,
                              "document " + std::to_string(ref.number) +

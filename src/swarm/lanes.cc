@@ -32,6 +32,9 @@ std::size_t window_bytes(Lane lane, bool listed) {
 SendLanes::SendLanes() = default;
 
 void SendLanes::push(Message message) {
+  // What was put together byte by byte may hold twice its size, and may wait here for long.
+  const Bytes& payload = message.payload;
+  if (payload.capacity() - payload.size() > payload.size() / 8) message.payload.shrink_to_fit();
   const std::size_t bytes = message.payload.size() + kQueuedMessageBytes;
   queued_bytes_ += bytes;
   if (!is_bulk(message.lane)) unread_bytes_ += bytes;

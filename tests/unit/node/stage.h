@@ -20,7 +20,10 @@ struct Stage {
 
   // Steps the core; what it sends goes to the stranger, what it asks of the store is kept.
   void step(Event event) {
-    for (Action& action : core.step(std::move(event), now)) {
+    if (watch != nullptr) watch(true);
+    Actions actions = core.step(std::move(event), now);
+    if (watch != nullptr) watch(false);
+    for (Action& action : actions) {
       if (auto* send = std::get_if<action::Send>(&action)) sent[send->connection] += send->bytes;
       if (auto* close = std::get_if<action::Close>(&action)) closed.insert(close->connection);
       if (auto* ask = std::get_if<action::AskStore>(&action)) asked.push_back(ask->request);
@@ -37,6 +40,7 @@ struct Stage {
     while (!asked.empty()) work_once();
   }
 
+  void (*watch)(bool running) = nullptr;  // told when the core begins and ends a step
   Pair pair;
   SeededRandom random{5};
   Time now{1'000'000, 1'700'000'000'000};
