@@ -25,8 +25,10 @@ Result<std::unique_ptr<ControlClient>> ControlClient::connect(const std::string&
   if (swarm) greeting.swarm = *swarm;
   KVSWARM_RETURN_IF_ERROR(
       client->socket_.send_all(control::frame(control::encode(greeting)), deadline_ms));
-  KVSWARM_ASSIGN_OR_RETURN(const Bytes payload, client->receive_frame(nullptr, deadline_ms));
-  const auto answer = control::decode_greeting(payload);
+  const auto payload = client->receive_frame(nullptr, deadline_ms);
+  const bool malformed = payload.status().code() == StatusCode::corruption;
+  if (!payload.ok() && !malformed) return payload.status();
+  const auto answer = control::decode_greeting(malformed ? Bytes() : *payload);
   if (!answer.ok() || answer->version != control::kVersion) {
     return Status(StatusCode::newer_version,
                   "the process that owns the data directory is another version of kvswarm");

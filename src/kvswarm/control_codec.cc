@@ -30,7 +30,6 @@ enum class Kind : std::uint8_t {
 };
 
 constexpr std::size_t kTextBytes = 1024 * 1024;
-constexpr std::size_t kMostOps = 1'000'000;
 
 void put_value(Writer& out, const node::ProvenValue& value) {
   out.fixed(value.address).prefixed(value.key).prefixed(value.value).fixed(value.writer);
@@ -158,7 +157,7 @@ node::WriteOutcome get_write(Reader& in) {
     destination.refusal = get_code(in);
     out.destinations.push_back(std::move(destination));
   }
-  const std::size_t refused = in.count(kMostOps, 42);
+  const std::size_t refused = in.count(limits::kControlOps, 42);
   for (std::size_t i = 0; i < refused && in.ok(); ++i) {
     node::RefusedOp op;
     op.number = in.u64();
@@ -190,7 +189,7 @@ WriteRequest get_write_request(Reader& in) {
   WriteRequest out;
   out.goal = get_goal(in);
   out.wait_ms = in.u64();
-  const std::size_t count = in.count(kMostOps, 3);
+  const std::size_t count = in.count(limits::kControlOps, 3);
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     node::WriteOp op;
     const std::uint8_t kind = in.u8();
@@ -330,7 +329,7 @@ Bytes frame(BytesView payload) {
 }
 
 Result<std::optional<Bytes>> take_frame(Bytes& buffer) {
-  constexpr std::size_t kLength = 4;
+  constexpr std::size_t kLength = kFrameLengthBytes;
   if (buffer.size() < kLength) return std::optional<Bytes>();
   const std::size_t size = Reader(buffer).u32();
   if (size > limits::kControlFrameBytes) {

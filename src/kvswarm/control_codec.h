@@ -11,6 +11,7 @@
 
 namespace kvswarm::control {
 
+inline constexpr std::size_t kFrameLengthBytes = 4;
 inline constexpr std::uint8_t kVersion = 1;
 
 struct Greeting {

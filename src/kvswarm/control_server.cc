@@ -1,5 +1,8 @@
 #include "kvswarm/control_server.h"
 
+#include <algorithm>
+
+#include "base/limits.h"
 #include "kvswarm/runtime.h"
 
 namespace kvswarm {
@@ -26,14 +29,35 @@ void ControlServer::on_closed(net::ConnectionId connection, const Status&) {
 void ControlServer::on_bytes(net::ConnectionId connection, BytesView bytes) {
   const auto found = clients_.find(connection);
   if (found == clients_.end()) return;
-  found->second.buffer.append(bytes);
+  Client& client = found->second;
+  client.buffer.append(bytes);
+  // A client waits for each answer, so one frame is the most that an honest one has here.
+  const std::size_t most =
+      client.greeted ? limits::kControlFrameBytes : limits::kControlGreetingBytes;
+  if (client.buffer.size() > control::kFrameLengthBytes + most) {
+    pipes_.close(connection);
+    return;
+  }
   handle_frames(connection);
+}
+
+void ControlServer::on_sent(net::ConnectionId connection, std::size_t bytes) {
+  const auto found = clients_.find(connection);
+  if (found == clients_.end()) return;
+  found->second.unsent_bytes -= std::min(found->second.unsent_bytes, bytes);
+  handle_frames(connection);
+}
+
+void ControlServer::send(net::ConnectionId connection, Client& client, BytesView payload) {
+  Bytes bytes = control::frame(payload);
+  client.unsent_bytes += bytes.size();
+  pipes_.send(connection, std::move(bytes));
 }
 
 void ControlServer::handle_frames(net::ConnectionId connection) {
   while (true) {
     const auto found = clients_.find(connection);
-    if (found == clients_.end() || found->second.ticket) return;
+    if (found == clients_.end() || found->second.ticket || found->second.unsent_bytes > 0) return;
     auto payload = control::take_frame(found->second.buffer);
     if (!payload.ok()) {
       pipes_.close(connection);
@@ -50,10 +74,9 @@ void ControlServer::handle_frames(net::ConnectionId connection) {
 
 void ControlServer::greet(net::ConnectionId connection, Client& client, BytesView payload) {
   const auto greeting = control::decode_greeting(payload);
-  client.greeted = true;
-  pipes_.send(connection,
-              control::frame(control::encode(control::Greeting{control::kVersion, swarm_})));
-  if (!greeting.ok() || greeting->version != control::kVersion) pipes_.close(connection);
+  // A client of another version, however its greeting looks, hears ours, says so, and goes.
+  client.greeted = greeting.ok() && greeting->version == control::kVersion;
+  send(connection, client, control::encode(control::Greeting{control::kVersion, swarm_}));
 }
 
 void ControlServer::start(net::ConnectionId connection, BytesView payload) {
@@ -79,7 +102,7 @@ void ControlServer::reply(net::ConnectionId connection, const Result<Response>& 
   if (found == clients_.end()) return;
   const bool waited = found->second.ticket.has_value();
   found->second.ticket.reset();
-  pipes_.send(connection, control::frame(control::encode(response)));
+  send(connection, found->second, control::encode(response));
   if (waited) handle_frames(connection);
 }
 

@@ -29,15 +29,17 @@ class ControlServer final : private net::NetworkListener {
   struct Client {
     Bytes buffer;
     bool greeted = false;
+    std::size_t unsent_bytes = 0;        // of the last answer: the next request waits for them
     std::optional<node::Ticket> ticket;  // of the request under way
   };
 
   void on_accepted(net::ConnectionId connection, const std::string& remote) override;
   void on_connected(net::ConnectionId) override {}
   void on_bytes(net::ConnectionId connection, BytesView bytes) override;
-  void on_sent(net::ConnectionId, std::size_t) override {}
+  void on_sent(net::ConnectionId connection, std::size_t bytes) override;
   void on_closed(net::ConnectionId connection, const Status& why) override;
 
+  void send(net::ConnectionId connection, Client& client, BytesView payload);
   void handle_frames(net::ConnectionId connection);
   void greet(net::ConnectionId connection, Client& client, BytesView payload);
   void start(net::ConnectionId connection, BytesView payload);

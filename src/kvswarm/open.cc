@@ -33,6 +33,15 @@ Result<std::unique_ptr<ControlClient>> connect_to_owner(const std::string& direc
   return ControlClient::connect(path, swarm, now_ms() + kGreetingMs);
 }
 
+// A document that is given must be good, also where a running node would answer without it.
+Status with_hint(const Status& failed, const std::string& directory,
+                 const std::string& config_path) {
+  if (config_path.empty() || config::load_document(config_path).ok()) return failed;
+  if (!connect_to_owner(directory, {}).ok()) return failed;
+  return {failed.code(), failed.message() + "; the node that runs on " + directory +
+                             " goes on with its own: without -c it answers"};
+}
+
 Runtime::Options runtime_options(OpenDirectory opened, const NodeOptions& options) {
   struct Kept {
     std::unique_ptr<Clock> clock;
@@ -97,7 +106,9 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) noexc
       return std::unique_ptr<Client>(
           std::make_unique<GatewayClient>(std::move(runtime), options.timeout_ms));
     }
-    if (opened.status().code() != StatusCode::in_use) return opened.status();
+    if (opened.status().code() != StatusCode::in_use) {
+      return with_hint(opened.status(), options.directory, options.config_path);
+    }
     auto owner = connect_to_owner(options.directory, options.config_path);
     if (owner.ok()) {
       return std::unique_ptr<Client>(

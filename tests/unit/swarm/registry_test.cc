@@ -195,6 +195,12 @@ TEST_CASE("entries that are malformed, misnamed, too large or no plain files are
     REQUIRE(::fchmod(planted.descriptor(), 0666) == 0);
     CHECK(read(runtime.path()).empty());
   }
+  SECTION("of another user") {
+    if (::geteuid() != 0) KVSWARM_SKIP("only root can give a file away");
+    const Planted planted(runtime.path(), a.id(), good);
+    REQUIRE(::fchown(planted.descriptor(), 65534, 65534) == 0);
+    CHECK(read(runtime.path()).empty());
+  }
   SECTION("a link, a folder and a FIFO") {
     const std::string elsewhere = runtime.path("elsewhere");
     const Planted planted(elsewhere, a.id(), good);
@@ -240,6 +246,12 @@ TEST_CASE("folders that are not the user's alone are not used") {
   SECTION("the registry in it is") {
     REQUIRE(::mkdir(runtime.path("registry").c_str(), 0700) == 0);
     REQUIRE(::chmod(runtime.path("registry").c_str(), 0770) == 0);
+    CHECK(refused(runtime.path()));
+  }
+  SECTION("another user's") {
+    if (::geteuid() != 0) KVSWARM_SKIP("only root can give a folder away");
+    REQUIRE(::mkdir(runtime.path("registry").c_str(), 0700) == 0);
+    REQUIRE(::chown(runtime.path("registry").c_str(), 65534, 65534) == 0);
     CHECK(refused(runtime.path()));
   }
   SECTION("a link leads there") {
