@@ -90,6 +90,8 @@ inline constexpr std::uint64_t kRetentionMs = 7ULL * 24 * 3600 * 1000;
 inline constexpr std::uint64_t kRetentionBytes = 256ULL * 1024 * 1024;  // per destination
 inline constexpr std::uint64_t kFreeDiskBytes = 512ULL * 1024 * 1024;
 inline constexpr std::uint64_t kFreeDiskPercent = 5;
+inline constexpr std::uint64_t kRoomToOpenBytes = 1024 * 1024;  // beside what the logs hold
+inline constexpr std::size_t kOverlayBytes = 64 * 1024 * 1024;  // to open a store on a full disk
 inline constexpr std::size_t kSyncedFileBytes = 4096;  // notes of what was synced; then anew
 inline constexpr std::size_t kRefusedOpsListed = 100;  // in one answer; all are counted
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -42,6 +44,21 @@ class RoomGauge {
   bool room_ = true;
   std::uint64_t asked_at_ms_ = 0;
 };
+
+// Whether LevelDB can open the store again for writing: it writes what is in its logs to tables.
+Status room_to_open(const std::string& directory) {
+  const auto disk = free_disk(directory);
+  if (!disk.ok()) return {};  // the attempt will tell
+  std::uint64_t needed = limits::kRoomToOpenBytes;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(store_path(directory), ignored)) {
+    if (entry.path().extension() == ".log") needed += entry.file_size(ignored);
+  }
+  if (disk->available_bytes >= needed) return {};
+  return {StatusCode::disk_full, "the disk is full: " + std::to_string(disk->available_bytes) +
+                                     " bytes are free and " + std::to_string(needed) +
+                                     " needed to write in " + directory + "; reads go on"};
+}
 
 }  // namespace
 
@@ -83,6 +100,7 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
     backend.has_room = [gauge = std::make_shared<RoomGauge>(options.directory)] {
       return (*gauge)();
     };
+    backend.room_to_open = [path = options.directory] { return room_to_open(path); };
   }
   backend.document = std::move(document);
   backend.wall_ms = options.wall_ms.value_or(system_clock().now().wall_ms);

@@ -30,10 +30,14 @@ Result<std::unique_ptr<Backend>> Backend::open(Options options) {
 Status Backend::start() {
   wall_ms_ = options_.wall_ms;
   KVSWARM_ASSIGN_OR_RETURN(store_, options_.open_store());
+  static_cast<void>(noted(store_->refused()));  // a full disk: it was opened for reading
   KVSWARM_RETURN_IF_ERROR(settle_identity());
   KVSWARM_RETURN_IF_ERROR(settle_document());
   KVSWARM_RETURN_IF_ERROR(load_evidence());
-  return open_parts();
+  const Status opened = noted(open_parts());
+  // Only the record of a document is missing: reads go on, and it is written before anything else.
+  if (opened.code() == StatusCode::disk_full && applier_ && applier_->has_log()) return {};
+  return opened;
 }
 
 // The directory's format and identity are what this program and key expect, or are written now.
@@ -84,18 +88,30 @@ Status Backend::settle_document() {
                                         " was in force here before"};
     }
   }
-  const bool take_given =
-      options_.document && (!stored || options_.document->number() > stored->number());
-  document_ = take_given ? *options_.document : *stored;
-  if (take_given) {
-    store::Batch batch;
-    store_document(*document_, stored ? *stored : document_->origin(), batch);
-    KVSWARM_RETURN_IF_ERROR(store_->write(batch, store::Sync::yes));
-    past_documents_.push_back(*document_);
-  } else if (options_.document && options_.document->number() < document_->number()) {
+  document_ = stored ? *stored : *options_.document;
+  if (!options_.document) return {};
+  if (!stored || options_.document->number() > stored->number()) return take_given(stored);
+  if (options_.document->number() < stored->number()) {
     notice_ = "document " + std::to_string(options_.document->number()) + " is older than number " +
               std::to_string(document_->number()) + ", which was in force here before and stays so";
   }
+  return {};
+}
+
+Status Backend::take_given(const std::optional<config::Document>& stored) {
+  const config::Document& given = *options_.document;
+  store::Batch batch;
+  store_document(given, stored ? *stored : given.origin(), batch);
+  const Status written = noted(store_->write(batch, store::Sync::yes));
+  if (written.code() == StatusCode::disk_full && stored) {
+    // The node goes on reading, under the document that it has (promise D4).
+    notice_ =
+        "document " + std::to_string(given.number()) + " was not adopted: " + written.message();
+    return {};
+  }
+  KVSWARM_RETURN_IF_ERROR(written);
+  document_ = given;
+  past_documents_.push_back(given);
   return {};
 }
 
@@ -129,7 +145,9 @@ bool Backend::keeps_log(const config::Document& document) const {
 // D4: a handle that failed once is never written to again; it is opened anew.
 Status Backend::ready_to_write() {
   if (fault_.ok()) return {};
-  if (options_.has_room && !options_.has_room()) return fault_;
+  if (fault_.code() == StatusCode::disk_full && options_.room_to_open) {
+    KVSWARM_RETURN_IF_ERROR(options_.room_to_open());
+  }
   outbox_.reset();
   applier_.reset();
   store_.reset();
@@ -140,13 +158,16 @@ Status Backend::ready_to_write() {
   fault_ = Status();
   reopened_ = std::make_shared<const Reopened>(Reopened{
       outbox_->queued(), outbox_->pending_ops(), outbox_->next_op(), outbox_->refused_range()});
-  return {};
+  return noted(store_->refused());
 }
 
 Status Backend::noted(Status status) {
-  const bool write_failed =
-      status.code() == StatusCode::disk_full || status.code() == StatusCode::failure;
-  if (write_failed && fault_.ok()) fault_ = status;
+  const bool full = status.code() == StatusCode::disk_full;
+  if (full && options_.room_to_open) {
+    // Says more than LevelDB knows, unless somebody has made room meanwhile.
+    if (Status room = options_.room_to_open(); !room.ok()) status = room;
+  }
+  if ((full || status.code() == StatusCode::failure) && fault_.ok()) fault_ = status;
   return status;
 }
 

@@ -212,6 +212,9 @@ class Backend {
     const crypto::SigningKey* key = nullptr;  // not owned
     StoreOpener open_store;
     std::function<bool()> has_room;  // DESIGN D4; may be empty
+    // Ok when the store can be opened again for writing after its disk was full; else disk_full,
+    // with the bytes that are free and needed. May be empty: always.
+    std::function<Status()> room_to_open;
     // The document that the operator gave; empty: the last one that the directory used.
     std::optional<config::Document> document;
     std::uint64_t wall_ms = 0;
@@ -242,6 +245,7 @@ class Backend {
   Status start();
   Status settle_identity();
   Status settle_document();
+  Status take_given(const std::optional<config::Document>& stored);
   Status open_parts();
   void store_document(const config::Document& document, const config::Document& previous,
                       store::Batch& batch) const;

@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <new>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/assert.h"
 #include "store/level_db_check.h"
+#include "store/overlay_env.h"
 #include "store/sync_env.h"
 
 namespace kvswarm::store {
@@ -57,10 +60,13 @@ leveldb::ReadOptions read_options() {
 
 class LevelDbCursor final : public Cursor {
  public:
-  LevelDbCursor(std::unique_ptr<leveldb::Iterator> iterator, std::string directory, Status status)
+  // Damage that it meets ends writing on the store: `refused` is the store's.
+  LevelDbCursor(std::unique_ptr<leveldb::Iterator> iterator, std::string directory, Status status,
+                Status* refused)
       : iterator_(std::move(iterator)),
         directory_(std::move(directory)),
-        status_(std::move(status)) {}
+        status_(std::move(status)),
+        refused_(refused) {}
 
   void seek(BytesView at_or_after) override {
     move([&] { iterator_->Seek(slice(at_or_after)); });
@@ -106,13 +112,30 @@ class LevelDbCursor final : public Cursor {
       return iterator_->status();
     });
     valid_ = status_.ok() && iterator_->Valid();
+    if (status_.code() == StatusCode::corruption && refused_->ok()) *refused_ = status_;
   }
 
   const std::unique_ptr<leveldb::Iterator> iterator_;
   const std::string directory_;
   Status status_;
+  Status* const refused_;
   bool valid_ = false;
 };
+
+// LevelDB would wait for ever for the writer of a named pipe, and read /dev/zero to its end.
+Status check_kinds(const std::string& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool used = name == "CURRENT" || name == "LOCK" || name == kSyncedFileName ||
+                      is_log_file(name) || is_manifest_file(name) || is_table_file(name);
+    if (used && !entry.is_regular_file(ignored)) {
+      return {StatusCode::corruption, "damaged file " + entry.path().string() +
+                                          ": it is no regular file, or leads nowhere"};
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -133,10 +156,13 @@ Status from_level_db(const leveldb::Status& status, const std::string& directory
 
 // In the order of need: the database goes first, what it uses after it.
 struct LevelDbStore::Parts {
-  Parts(std::string opened, const LevelDbOptions& options)
+  Parts(std::string opened, const LevelDbOptions& options, bool only_memory)
       : directory(std::move(opened)),
-        env(options.base_env != nullptr ? options.base_env : leveldb::Env::Default(),
-            options.sync_directory, options.make_directory),
+        base(options.base_env != nullptr ? options.base_env : leveldb::Env::Default()),
+        overlay(only_memory ? std::make_unique<OverlayEnv>(base) : nullptr),
+        env(overlay ? overlay.get() : base,
+            only_memory ? [](const std::string&) { return Status(); } : options.sync_directory,
+            options.make_directory),
         run_background(options.run_background),
         filter(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey)),
         cache(leveldb::NewLRUCache(options.block_cache_bytes)) {}
@@ -162,6 +188,8 @@ struct LevelDbStore::Parts {
   }
 
   const std::string directory;
+  leveldb::Env* const base;
+  const std::unique_ptr<OverlayEnv> overlay;
   SyncEnv env;
   const std::function<void()> run_background;
   NoLogger logger;
@@ -176,9 +204,26 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory) 
 
 Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
                                                   const LevelDbOptions& options) {
-  auto parts = std::make_unique<Parts>(directory, options);
-  KVSWARM_ASSIGN_OR_RETURN(const LevelDbCheck check,
-                           check_level_db(*parts->env.target(), directory));
+  auto opened = open_on(Disk::normal, directory, options);
+  const Status status = opened.status();
+  if (status.code() == StatusCode::disk_full) {
+    opened = open_on(Disk::full, directory, options);
+    if (!opened.ok()) return status;
+    (*opened)->refused_ = status;
+  }
+  if (!opened.ok()) return status;
+  return std::unique_ptr<Store>(std::move(opened).value());
+}
+
+Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_on(Disk disk, const std::string& directory,
+                                                            const LevelDbOptions& options) {
+  auto parts = std::make_unique<Parts>(directory, options, disk == Disk::full);
+  if (options.base_env == nullptr) KVSWARM_RETURN_IF_ERROR(check_kinds(directory));
+  KVSWARM_ASSIGN_OR_RETURN(const LevelDbCheck check, check_level_db(*parts->base, directory));
+  // A store that was never made has nothing to read.
+  if (disk == Disk::full && check.readable.empty()) {
+    return Status(StatusCode::not_found, "no store in " + directory);
+  }
   KVSWARM_RETURN_IF_ERROR(parts->env.begin(directory, check));
   const leveldb::Options level_db_options = parts->level_db_options(options);
   KVSWARM_RETURN_IF_ERROR(guarded(directory, [&] {
@@ -187,7 +232,8 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
     parts->database.reset(database);
     return opened;
   }));
-  return std::unique_ptr<Store>(new LevelDbStore(std::move(parts)));
+  if (parts->overlay) parts->overlay->seal();
+  return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(parts)));
 }
 
 LevelDbStore::LevelDbStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -197,11 +243,13 @@ Result<std::optional<Bytes>> LevelDbStore::get(BytesView key) {
   Bytes value;
   bool found = false;
   parts_->work();
-  KVSWARM_RETURN_IF_ERROR(guarded(parts_->directory, [&] {
+  const Status status = guarded(parts_->directory, [&] {
     const leveldb::Status got = parts_->database->Get(read_options(), slice(key), &value);
     found = got.ok();
     return got.IsNotFound() ? leveldb::Status::OK() : got;
-  }));
+  });
+  if (status.code() == StatusCode::corruption && refused_.ok()) refused_ = status;
+  KVSWARM_RETURN_IF_ERROR(status);
   return found ? std::optional<Bytes>(std::move(value)) : std::nullopt;
 }
 
@@ -230,7 +278,8 @@ std::unique_ptr<Cursor> LevelDbStore::cursor() {
     iterator.reset(parts_->database->NewIterator(read_options()));
     return iterator->status();
   });
-  return std::make_unique<LevelDbCursor>(std::move(iterator), parts_->directory, std::move(status));
+  return std::make_unique<LevelDbCursor>(std::move(iterator), parts_->directory, std::move(status),
+                                         &refused_);
 }
 
 }  // namespace kvswarm::store

@@ -4,9 +4,12 @@
 // - Failed writes (D4): the first one ends writing on this handle, since LevelDB may later report a
 //   synced write as done that it loses. Destroy the store and open it again to write again; what
 //   was reported as written is there.
+//   A store whose disk is full at opening opens for reading: it is as after a failed write, and
+//   nothing on the disk is changed (store/overlay_env.h).
 // - Damage (F2): checksums are verified on every read; a table's footer, which has no checksum, is
 //   checked before LevelDB sees it. A cursor that meets damage ends with status() set and never
-//   skips rows silently. std::bad_alloc out of LevelDB ends here as StatusCode::corruption.
+//   skips rows silently. Damage that was met ends writing too. std::bad_alloc out of LevelDB ends
+//   here as StatusCode::corruption.
 // Codes: corruption; disk_full (the message says so and names the directory); in_use (another
 // handle or process has it open); failure for any other trouble of the disk.
 // Thread: one at a time. Blocks on the disk. Cursors must not outlive their store.
@@ -56,13 +59,17 @@ class LevelDbStore final : public Store {
   Result<std::optional<Bytes>> get(BytesView key) override;
   Status write(const Batch& batch, Sync sync) override;
   std::unique_ptr<Cursor> cursor() override;
+  Status refused() const override { return refused_; }
 
  private:
   struct Parts;  // everything of LevelDB that the handle owns
+  enum class Disk { normal, full };
+  static Result<std::unique_ptr<LevelDbStore>> open_on(Disk disk, const std::string& directory,
+                                                       const LevelDbOptions& options);
   explicit LevelDbStore(std::unique_ptr<Parts> parts);
 
   std::unique_ptr<Parts> parts_;
-  Status refused_;  // set by the first failed write
+  Status refused_;  // set by the first failed write, or damage
 };
 
 // The one place where LevelDB's errors become ours.

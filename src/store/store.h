@@ -53,6 +53,8 @@ class Store {
   virtual Result<std::optional<Bytes>> get(BytesView key) = 0;
   virtual Status write(const Batch& batch, Sync sync) = 0;
   virtual std::unique_ptr<Cursor> cursor() = 0;
+  // Why write() refuses on this handle; ok while it does not.
+  virtual Status refused() const { return {}; }
 };
 
 }  // namespace kvswarm::store

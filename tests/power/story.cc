@@ -32,12 +32,6 @@ config::Document make_second(Setting& setting) {
   return setting.first.updated(changes).value();
 }
 
-test::SimulatedDisk empty_disk() {
-  test::SimulatedDisk disk;
-  KVSWARM_ASSERT(disk.make_folder("/node") == 0 && disk.sync_folder("/") == 0);
-  return disk;
-}
-
 // What every key holds after the first `count` ops.
 std::map<Bytes, Bytes> state_after(std::size_t count) {
   std::map<Bytes, Bytes> state;
@@ -77,6 +71,12 @@ Setting::Setting(std::uint64_t seed)
       first(make_first(*this)),
       second(make_second(*this)) {}
 
+test::SimulatedDisk empty_disk() {
+  test::SimulatedDisk disk;
+  KVSWARM_ASSERT(disk.make_folder("/node") == 0 && disk.sync_folder("/") == 0);
+  return disk;
+}
+
 node::WriteOp op_of(std::size_t number) {
   node::WriteOp op;
   op.key = "key " + std::to_string(number % kKeys);
@@ -99,6 +99,10 @@ Status Machine::open(const Told& told) {
   options.key = &setting.key(side);
   if (told.document[static_cast<std::size_t>(side)] == 0) options.document = setting.first;
   options.wall_ms = wall_ms;
+  options.room_to_open = [this] {
+    const std::uint64_t free = disk.free_bytes().value_or(1 << 20);
+    return free > 0 ? Status() : Status(StatusCode::disk_full, "0 bytes are free");
+  };
   options.open_store = [this] {
     store::LevelDbOptions store = env.options();
     store.write_buffer_bytes = 64 * 1024;
@@ -202,7 +206,8 @@ Problem Story::check_op_numbers() {
 Problem Story::check_receipts() {
   if (told.receipts.empty()) return {};
   const auto [number, index] = *told.receipts.rbegin();
-  const StoreReply loaded = writer.ask(request::LoadBlock{setting_.storage.id(), number});
+  const StoreReply loaded =
+      writer.ask(request::LoadBlock{setting_.storage.id(), told.incarnation, number});
   if (!loaded.status.ok()) return fail("D3: a receipted block is missing", loaded.status);
   std::uint64_t again = 0;
   if (Problem problem = commit(std::get<reply::Loaded>(loaded.body).block, &again)) return problem;
@@ -232,10 +237,12 @@ Problem Story::deliver() {
   const std::deque<node::QueuedBlock> queue = found->second;
   for (const node::QueuedBlock& queued : queue) {
     step = "load";
-    const StoreReply loaded = writer.ask(request::LoadBlock{setting_.storage.id(), queued.number});
+    const StoreReply loaded =
+        writer.ask(request::LoadBlock{setting_.storage.id(), queued.incarnation, queued.number});
     if (!loaded.status.ok()) return fail("D1: a queued block cannot be read", loaded.status);
     const log::SignedBlock& block = std::get<reply::Loaded>(loaded.body).block;
     const Hash hash = log::block_hash(setting_.first.swarm(), block.header);
+    told.incarnation = queued.incarnation;
     const auto [sent, is_new] = told.blocks.emplace(queued.number, hash);
     if (!is_new && sent->second != hash) {
       return "D2: two blocks with number " + std::to_string(queued.number);
@@ -315,6 +322,7 @@ Problem Story::read_everything() {
   for (std::size_t i = 1; i <= kKeys; ++i) {
     const Bytes key = op_of(i).key;
     StoreReply read = storage.ask(request::Read{kReader, i, state::address_of(swarm, key)});
+    last_error_ = read.status;
     if (!read.status.ok()) return fail("X2: " + key, read.status);
     const node::Answer& answer = std::get<reply::Answered>(read.body).answer;
     const auto expected = state.find(key);
@@ -337,6 +345,21 @@ Problem Story::read_everything() {
       records != told.receipts.size() + documents) {
     return "X1: " + std::to_string(told.receipts.size()) + " blocks and " +
            std::to_string(documents) + " documents in " + std::to_string(records) + " records";
+  }
+  return {};
+}
+
+Problem Story::read_outbox() {
+  step = "read";
+  for (const auto& [number, hash] : told.blocks) {
+    const StoreReply loaded =
+        writer.ask(request::LoadBlock{setting_.storage.id(), told.incarnation, number});
+    last_error_ = loaded.status;
+    if (!loaded.status.ok()) return fail("D1: block " + std::to_string(number), loaded.status);
+    const log::SignedBlock& block = std::get<reply::Loaded>(loaded.body).block;
+    const auto checked = log::check_block(setting_.first.swarm(), block);
+    if (!checked.ok() || checked->hash != hash)
+      return "D1: another block " + std::to_string(number);
   }
   return {};
 }

@@ -36,12 +36,15 @@ struct Setting {
   config::Document second;  // adopted half-way
 };
 
+test::SimulatedDisk empty_disk();  // with the folder of the data directory
+
 node::WriteOp op_of(std::size_t number);  // 1 .. kOps: puts, overwrites, deletes
 
 // What somebody outside was told, and so must hold for ever.
 struct Told {
   std::uint64_t document[2] = {0, 0};               // in force (C3)
   std::uint64_t flushed = 0;                        // ops 1 to this one (D1)
+  std::uint64_t incarnation = 0;                    // of the blocks
   std::map<std::uint64_t, Hash> blocks;             // sent, by number: there is no other of it (D2)
   std::map<std::uint64_t, log::Head> heads;         // published, by length (D2)
   std::map<std::uint64_t, std::uint64_t> receipts;  // record index by block number (D3)
@@ -81,7 +84,12 @@ class Story {
   Problem go_on(bool one_block);
   // Every key, as a reader checks it; and the log holds each block once.
   Problem read_everything();
+  // Every block that was sent.
+  Problem read_outbox();
+  // Of the request that the last problem is about.
+  const Status& last_error() const { return last_error_; }
 
+  const Setting& setting() const { return setting_; }
   std::string step;  // which request is being executed
 
   Told told;
@@ -102,6 +110,7 @@ class Story {
 
   const Setting& setting_;
   node::rows::SeenHead seen_;  // the newest one
+  Status last_error_;
 };
 
 // The two machines at one instant.

@@ -24,6 +24,9 @@ struct Side {
           std::shared_ptr<store::MemoryStore>(std::shared_ptr<void>(), &disk)));
     };
     options.has_room = [this] { return has_room; };
+    options.room_to_open = [this] {
+      return has_room ? Status() : Status(StatusCode::disk_full, "full");
+    };
     options.document = std::move(document);
     options.wall_ms = 1000;
     return Backend::open(std::move(options));

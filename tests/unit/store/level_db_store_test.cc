@@ -243,8 +243,12 @@ TEST_CASE("a full disk ends writing until the store is opened again, and reads g
 
   env.full = true;
   store.reset();
-  CHECK(LevelDbStore::open(folder.path("db"), options).status().code() == StatusCode::disk_full);
+  store = open(folder.path("db"), options);  // for reading
+  CHECK(*store->get("a") == Bytes("1"));
+  CHECK(put(*store, "c", "1").code() == StatusCode::disk_full);
   env.full = false;
+  CHECK(put(*store, "c", "1").code() == StatusCode::disk_full);
+  store.reset();
   store = open(folder.path("db"), options);
   CHECK(*store->get("a") == Bytes("1"));
   CHECK(*store->get("c") == std::nullopt);

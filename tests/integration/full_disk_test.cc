@@ -1,0 +1,124 @@
+// Real processes on a small file system of their own that fills up (promise D4): a tmpfs whose size
+// is taken down to what is used, so that no memory is needed to fill it.
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "integration/swarm_fixture.h"
+#include "support/catch.h"
+#include "support/skip.h"
+
+using kvswarm::test::contains;
+using kvswarm::test::eventually;
+using kvswarm::test::Outcome;
+using kvswarm::test::Swarm;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1024 * 1024;
+
+class SmallDisk {
+ public:
+  SmallDisk(const std::string& path, std::uint64_t bytes) : path_(path), bytes_(bytes) {
+    mounted_ = ::mkdir(path.c_str(), 0700) == 0 && mount_with(bytes, 0);
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  bool mounted() const { return mounted_; }
+  void fill() {
+    struct statvfs about {};
+    REQUIRE(::statvfs(path_.c_str(), &about) == 0);
+    REQUIRE(mount_with((about.f_blocks - about.f_bfree) * about.f_frsize, MS_REMOUNT));
+  }
+  void make_room() { REQUIRE(mount_with(bytes_, MS_REMOUNT)); }
+
+ private:
+  bool mount_with(std::uint64_t bytes, unsigned long flags) const {
+    const std::string options = "mode=0700,size=" + std::to_string(bytes);
+    return ::mount("tmpfs", path_.c_str(), "tmpfs", flags, options.c_str()) == 0;
+  }
+
+  const std::string path_;
+  const std::uint64_t bytes_;
+  bool mounted_ = false;
+};
+
+// Mounts of this process that nobody else sees.
+bool may_mount() {
+  return ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0 &&
+         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+std::string put_of(const std::string& value) { return "--put.k=" + value; }
+
+// Larger than what is left of the last page of a file.
+const std::string kLarge(30'000, 'v');
+
+}  // namespace
+
+TEST_CASE("D4: a writer's disk fills up: exit 9, reads go on, and writing resumes") {
+  if (!may_mount()) KVSWARM_SKIP("this user may not mount a file system");
+  Swarm swarm;
+  SmallDisk disk(swarm.path("x"), 64 * kMiB);
+  if (!disk.mounted()) KVSWARM_SKIP("no tmpfs may be mounted here");
+  swarm.init({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.connect("x");
+  REQUIRE(swarm.as("x", {"write", "--receipt", put_of("before")}).exit_code == 0);
+
+  disk.fill();
+  const auto check_full = [&] {
+    const Outcome refused = swarm.as("x", {"write", put_of(kLarge)});
+    INFO(refused.errors.substr(0, 2000));
+    CHECK(refused.exit_code == 9);
+    CHECK(contains(refused.errors, "bytes are free"));
+    CHECK(contains(refused.errors, "needed"));
+    const Outcome read = swarm.as("x", {"get", "k"});
+    CHECK(read.exit_code == 0);
+    CHECK(read.output == "before\n");
+    CHECK(swarm.as("x", {"status"}).exit_code == 0);
+  };
+  check_full();
+  swarm.stop("x");
+  check_full();  // each verb opens the directory on the full disk
+  swarm.connect("x");
+  check_full();
+
+  disk.make_room();
+  const Outcome written = swarm.as("x", {"write", "--receipt", put_of(kLarge)});
+  INFO(written.errors);
+  CHECK(written.exit_code == 0);
+  CHECK(swarm.as("a", {"get", "k"}).output == kLarge + "\n");
+}
+
+TEST_CASE("D4: a storage node's disk fills up: it answers, and takes what is queued later") {
+  if (!may_mount()) KVSWARM_SKIP("this user may not mount a file system");
+  Swarm swarm;
+  SmallDisk disk(swarm.path("a"), 600 * kMiB);  // a node takes no blocks below 512 MiB
+  if (!disk.mounted()) KVSWARM_SKIP("no tmpfs may be mounted here");
+  swarm.init({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.connect("x");
+  REQUIRE(swarm.as("x", {"write", "--receipt", put_of("before")}).exit_code == 0);
+
+  disk.fill();
+  const Outcome queued = swarm.as("x", {"write", "--wait", "1s", put_of(kLarge)});
+  INFO(queued.errors);
+  CHECK(queued.exit_code == 0);
+  CHECK(swarm.outstanding("x") == 1);
+  CHECK(swarm.as("x", {"get", "k"}).output == "before\n");
+  swarm.kill("a");
+  swarm.listen("a");  // on the full disk
+  CHECK(eventually([&] { return swarm.as("x", {"get", "k"}).output == "before\n"; }));
+  CHECK(swarm.outstanding("x") == 1);
+
+  disk.make_room();
+  CHECK(eventually([&] { return swarm.outstanding("x") == 0; }));
+  CHECK(swarm.as("x", {"get", "k"}).output == kLarge + "\n");
+}
