@@ -29,34 +29,36 @@ class KVSWARM_EXPORT Config {
  public:
   // Document 1 of a new swarm, with fresh random bytes.
   static Result<Config> create(const Capacities& capacities,
-                               const std::vector<std::string>& writers);
-  static Result<Config> parse(std::string_view json);
+                               const std::vector<std::string>& writers) noexcept;
+  static Result<Config> parse(std::string_view json) noexcept;
   // Refuses a file that others can write.
-  static Result<Config> load(const std::string& path);
+  static Result<Config> load(const std::string& path) noexcept;
 
-  std::string serialize() const;               // JSON text with a final newline
-  Status save(const std::string& path) const;  // atomically: a crash leaves old or new, whole
+  std::string serialize() const noexcept;  // JSON text with a final newline
+  // Atomically: a crash leaves old or new, whole.
+  Status save(const std::string& path) const noexcept;
 
   // The next document (number + 1).
-  Result<Config> update(const ConfigUpdate& changes) const;
-  Result<Config> add_writer(const std::string& id) const;
-  Result<Config> remove_writer(const std::string& id) const;
+  Result<Config> update(const ConfigUpdate& changes) const noexcept;
+  Result<Config> add_writer(const std::string& id) const noexcept;
+  Result<Config> remove_writer(const std::string& id) const noexcept;
 
-  std::uint64_t number() const;
-  std::string hash() const;      // hex
-  std::string swarm_id() const;  // hex
-  std::vector<std::string> writers() const;
-  Capacities capacities() const;
+  std::uint64_t number() const noexcept;
+  std::string hash() const noexcept;      // hex
+  std::string swarm_id() const noexcept;  // hex
+  std::vector<std::string> writers() const noexcept;
+  Capacities capacities() const noexcept;
   // The id of the node that should own `key`; empty when no node has a capacity.
-  std::string owner(std::string_view key) const;
+  std::string owner(std::string_view key) const noexcept;
 
-  std::string map_text(unsigned columns) const;  // the strip of slices per node, for a terminal
-  std::string map_svg() const;                   // the same as a picture
-  std::string map_json() const;                  // one object
+  // The strip of slices per node, for a terminal.
+  std::string map_text(unsigned columns) const noexcept;
+  std::string map_svg() const noexcept;   // the same as a picture
+  std::string map_json() const noexcept;  // one object
   // What `update` to `next` changes: per node the share gained or lost, the sum that moves, and
   // the minimum that had to move. For people, or as one JSON object.
-  std::string changes_text(const Config& next) const;
-  std::string changes_json(const Config& next) const;
+  std::string changes_text(const Config& next) const noexcept;
+  std::string changes_json(const Config& next) const noexcept;
 
  private:
   struct Impl;

@@ -12,6 +12,6 @@ namespace kvswarm {
 // this returns, never overwritten) or reads the one that is there. Returns the node's id: 64
 // lower-case hex digits. Errors: failure (a key file that others can read, no permission),
 // corruption, newer_version, disk_full. Blocks on the disk; thread: any.
-KVSWARM_EXPORT Result<std::string> open_identity(const std::string& directory);
+KVSWARM_EXPORT Result<std::string> open_identity(const std::string& directory) noexcept;
 
 }  // namespace kvswarm

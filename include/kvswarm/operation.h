@@ -19,14 +19,15 @@ struct Operation {
 };
 
 // Refuses an empty or over-long key or value (usage), naming the key.
-KVSWARM_EXPORT Status check_operation(const Operation& operation);
+KVSWARM_EXPORT Status check_operation(const Operation& operation) noexcept;
 
 // One line of newline-delimited JSON, as `import` reads and `export` writes:
 //   {"key":"k","value":"v"}   {"key":"k","delete":true}
 // with key_base64 / value_base64 for bytes that are not UTF-8. Unknown or missing members are
 // refused (usage).
-KVSWARM_EXPORT Result<Operation> parse_operation_line(std::string_view line);
-KVSWARM_EXPORT std::string operation_line(const Operation& operation);  // without the newline
+KVSWARM_EXPORT Result<Operation> parse_operation_line(std::string_view line) noexcept;
+// Without the newline.
+KVSWARM_EXPORT std::string operation_line(const Operation& operation) noexcept;
 
 // How far a write must get before it returns.
 enum class WriteGoal {

@@ -1,8 +1,9 @@
 // Status and Result: how every fallible call of kvswarm reports what happened.
 //
-// No exception crosses the library's boundary. A Status is a value: a code that a program can act
-// on and a one-line message for a person that names the thing concerned. Thread: any; both types
-// are plain values. This header is the project's shared vocabulary, so every floor may include it.
+// No exception crosses the library's boundary: memory that runs out, and a function of the
+// program's that throws, end the process. A Status is a value: a code that a program can act on and
+// a one-line message for a person that names the thing concerned. Thread: any; both types are plain
+// values. This header is the project's shared vocabulary, so every floor may include it.
 #pragma once
 
 #include <kvswarm/export.h>

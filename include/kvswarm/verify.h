@@ -25,6 +25,6 @@ struct Verification {
 // corruption, naming what does not hold; unavailable, naming number and hash, when a document is
 // missing; newer_version.
 KVSWARM_EXPORT Result<Verification> verify(std::string_view saved,
-                                           const std::vector<Config>& documents);
+                                           const std::vector<Config>& documents) noexcept;
 
 }  // namespace kvswarm

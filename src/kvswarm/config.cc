@@ -84,32 +84,32 @@ config::UpdatePreview preview(const Config& before, const Config& after) {
 }  // namespace
 
 Result<Config> Config::create(const Capacities& capacities,
-                              const std::vector<std::string>& writers) {
+                              const std::vector<std::string>& writers) noexcept {
   config::Settings settings;
   KVSWARM_ASSIGN_OR_RETURN(settings.capacities, node_capacities(capacities));
   KVSWARM_ASSIGN_OR_RETURN(settings.writers, writer_ids(writers));
   return wrapped(config::Document::create(settings, crypto::system_random()));
 }
 
-Result<Config> Config::parse(std::string_view json) {
+Result<Config> Config::parse(std::string_view json) noexcept {
   return wrapped(config::Document::parse(json));
 }
 
-Result<Config> Config::load(const std::string& path) {
+Result<Config> Config::load(const std::string& path) noexcept {
   return wrapped(config::load_document(path));
 }
 
-std::string Config::serialize() const {
+std::string Config::serialize() const noexcept {
   std::string text = impl_->document.to_json();
   if (!text.ends_with('\n')) text += '\n';
   return text;
 }
 
-Status Config::save(const std::string& path) const {
+Status Config::save(const std::string& path) const noexcept {
   return config::save_document(path, impl_->document);
 }
 
-Result<Config> Config::update(const ConfigUpdate& changes) const {
+Result<Config> Config::update(const ConfigUpdate& changes) const noexcept {
   config::Changes inner;
   KVSWARM_ASSIGN_OR_RETURN(inner.capacities, node_capacities(changes.capacities));
   KVSWARM_ASSIGN_OR_RETURN(inner.add_writers, writer_ids(changes.add_writers));
@@ -117,31 +117,31 @@ Result<Config> Config::update(const ConfigUpdate& changes) const {
   return wrapped(impl_->document.updated(inner));
 }
 
-Result<Config> Config::add_writer(const std::string& id) const {
+Result<Config> Config::add_writer(const std::string& id) const noexcept {
   ConfigUpdate changes;
   changes.add_writers.push_back(id);
   return update(changes);
 }
 
-Result<Config> Config::remove_writer(const std::string& id) const {
+Result<Config> Config::remove_writer(const std::string& id) const noexcept {
   ConfigUpdate changes;
   changes.remove_writers.push_back(id);
   return update(changes);
 }
 
-std::uint64_t Config::number() const { return impl_->document.number(); }
+std::uint64_t Config::number() const noexcept { return impl_->document.number(); }
 
-std::string Config::hash() const { return to_hex(impl_->document.hash()); }
+std::string Config::hash() const noexcept { return to_hex(impl_->document.hash()); }
 
-std::string Config::swarm_id() const { return to_hex(impl_->document.swarm()); }
+std::string Config::swarm_id() const noexcept { return to_hex(impl_->document.swarm()); }
 
-std::vector<std::string> Config::writers() const {
+std::vector<std::string> Config::writers() const noexcept {
   std::vector<std::string> out;
   for (const NodeId& id : impl_->document.writers()) out.push_back(to_hex(id));
   return out;
 }
 
-Capacities Config::capacities() const {
+Capacities Config::capacities() const noexcept {
   Capacities out;
   for (const auto& [id, capacity] : impl_->document.map().capacities()) {
     out[to_hex(id)] = capacity;
@@ -149,13 +149,13 @@ Capacities Config::capacities() const {
   return out;
 }
 
-std::string Config::owner(std::string_view key) const {
+std::string Config::owner(std::string_view key) const noexcept {
   const Address address = state::address_of(impl_->document.swarm(), key);
   const std::optional<NodeId> id = impl_->document.map().owner(slicing::point_of(address));
   return id ? to_hex(*id) : "";
 }
 
-std::string Config::map_text(unsigned columns) const {
+std::string Config::map_text(unsigned columns) const noexcept {
   // The table beside the strip takes what it takes; the strip gets the rest of the line.
   constexpr std::size_t kLeastCells = 8;
   const std::string narrow = config::map_text(impl_->document, 1);
@@ -165,9 +165,9 @@ std::string Config::map_text(unsigned columns) const {
   return config::map_text(impl_->document, std::max(cells, kLeastCells));
 }
 
-std::string Config::map_svg() const { return config::map_svg(impl_->document); }
+std::string Config::map_svg() const noexcept { return config::map_svg(impl_->document); }
 
-std::string Config::map_json() const {
+std::string Config::map_json() const noexcept {
   const slicing::SliceMap& map = impl_->document.map();
   std::map<NodeId, std::string> slices;
   for (const slicing::Slice& slice : map.slices()) {
@@ -194,7 +194,7 @@ std::string Config::map_json() const {
       .text();
 }
 
-std::string Config::changes_text(const Config& next) const {
+std::string Config::changes_text(const Config& next) const noexcept {
   const config::UpdatePreview changes = preview(*this, next);
   std::string out = "node      " + padded("capacity", 16) + padded("gains", 12) +
                     padded("loses", 12) + padded("share", 12) + "\n";
@@ -211,7 +211,7 @@ std::string Config::changes_text(const Config& next) const {
          " of the key space; the least possible is " + percent_text(changes.least) + "\n";
 }
 
-std::string Config::changes_json(const Config& next) const {
+std::string Config::changes_json(const Config& next) const noexcept {
   const config::UpdatePreview changes = preview(*this, next);
   std::string nodes;
   for (const config::NodePreview& node : changes.nodes) {

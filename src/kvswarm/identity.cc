@@ -6,7 +6,7 @@
 
 namespace kvswarm {
 
-Result<std::string> open_identity(const std::string& directory) {
+Result<std::string> open_identity(const std::string& directory) noexcept {
   const Result<crypto::SigningKey> key =
       crypto::open_or_create_identity(directory, crypto::system_random());
   if (!key.ok()) return key.status();

@@ -56,7 +56,7 @@ Status take_member(const JsonMember& member, Operation& operation, bool& key, bo
 
 }  // namespace
 
-Status check_operation(const Operation& operation) {
+Status check_operation(const Operation& operation) noexcept {
   if (operation.key.empty()) return usage("a key is empty");
   if (operation.key.size() > limits::kKeyBytes) {
     return usage("key " + config::shown_name(operation.key) + " is " +
@@ -72,7 +72,7 @@ Status check_operation(const Operation& operation) {
   return Status();
 }
 
-Result<Operation> parse_operation_line(std::string_view line) {
+Result<Operation> parse_operation_line(std::string_view line) noexcept {
   config::JsonLimits json_limits;
   json_limits.bytes = kLineBytes;
   json_limits.depth = 1;
@@ -95,7 +95,7 @@ Result<Operation> parse_operation_line(std::string_view line) {
   return operation;
 }
 
-std::string operation_line(const Operation& operation) {
+std::string operation_line(const Operation& operation) noexcept {
   JsonObject object;
   object.add_bytes("key", operation.key);
   if (operation.kind == Operation::Kind::del) return object.add("delete", true).text();

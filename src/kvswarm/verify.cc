@@ -10,7 +10,7 @@ namespace kvswarm {
 
 static_assert(kSavedFileBytes == limits::kSavedBytes);
 
-Result<Verification> verify(std::string_view saved, const std::vector<Config>& documents) {
+Result<Verification> verify(std::string_view saved, const std::vector<Config>& documents) noexcept {
   crypto::initialise();
   const auto find = [&documents](const log::DocumentRef& ref) -> std::optional<config::Document> {
     for (const Config& config : documents) {
