@@ -164,6 +164,7 @@ class Core {
   void start_commit();
   void serve_more(ConnectionId connection);
   void serve_strangers();
+  void serve_in_place_of(const ReadIntake::Asker& gone);
   bool has_room_for_answer(ConnectionId connection) const;
   void serve(ConnectionId connection);
   void send_announcement(ConnectionId connection, const std::optional<Announcement>& announcement);

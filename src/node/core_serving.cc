@@ -166,14 +166,21 @@ void Core::send_error(ConnectionId connection, std::uint64_t request_id, const S
                                  encode(ErrorMessage{status.code(), status.message()})));
 }
 
+// The connection that asked is gone: its place in the store is for the peer's next one, where
+// everything was asked again.
+void Core::serve_in_place_of(const ReadIntake::Asker& gone) {
+  if (const auto next = connections_.connection_to(gone.peer)) serve_more(*next);
+  serve_strangers();
+}
+
 void Core::on_reply(const Status& status, reply::Answered& reply) {
   if (reply.session == 0) {
     on_local_answer(reply.id, status, std::move(reply.answer));
     return;
   }
-  const ConnectionId connection = requests_.replied();
-  if (!connections_.is_open(connection)) {
-    serve_strangers();
+  const ReadIntake::Asker asker = requests_.replied();
+  if (!connections_.is_open(asker.connection)) {
+    serve_in_place_of(asker);
     return;
   }
   if (status.ok()) {
@@ -213,8 +220,9 @@ void Core::on_reply(const Status& status, reply::Greeted& reply) {
 }
 
 void Core::on_reply(const Status&, reply::DocumentRead& reply) {
-  if (!connections_.is_open(requests_.replied())) {
-    serve_strangers();
+  const ReadIntake::Asker asker = requests_.replied();
+  if (!connections_.is_open(asker.connection)) {
+    serve_in_place_of(asker);
     return;
   }
   static_assert(limits::kDocumentBytes < limits::kMessageBytes);

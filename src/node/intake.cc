@@ -100,14 +100,14 @@ ReadIntake::Waiting ReadIntake::take(ConnectionId connection) {
   return next;
 }
 
-ConnectionId ReadIntake::replied() {
+ReadIntake::Asker ReadIntake::replied() {
   KVSWARM_ASSERT(!in_store_.empty());
   const InStore done = in_store_.front();
   in_store_.pop_front();
   if (!done.listed) --strangers_in_store_;
   const auto count = in_store_of_.find(done.peer);
   if (--count->second == 0) in_store_of_.erase(count);
-  return done.connection;
+  return {done.connection, done.peer};
 }
 
 std::vector<ConnectionId> ReadIntake::strangers_in_turn() const {

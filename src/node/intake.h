@@ -68,9 +68,12 @@ class ReadIntake {
   // Whether a request of the connection waits and has a place in the store.
   bool can_take(ConnectionId connection) const;
   Waiting take(ConnectionId connection);  // asserts can_take()
-  // To the oldest request that was taken, as replies come in the order of the requests. The
-  // connection that it came on.
-  ConnectionId replied();
+  struct Asker {
+    ConnectionId connection = 0;  // that the request came on; it may be gone
+    NodeId peer;
+  };
+  // To the oldest request that was taken, as replies come in the order of the requests.
+  Asker replied();
 
   // The connections of peers that are not listed and have requests waiting, in turns; none while
   // their places in the store are taken.
