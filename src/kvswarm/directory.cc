@@ -65,6 +65,10 @@ Status room_to_open(const std::string& directory) {
 std::string store_path(const std::string& directory) { return directory + "/db"; }
 std::string port_path(const std::string& directory) { return directory + "/port"; }
 
+std::string restore_advice(const std::string& directory) {
+  return "; `kvswarm restore -d " + directory + "` declares what is missing and goes on";
+}
+
 Result<std::string> control_socket_path(const std::string& directory) {
   char* real = ::realpath(directory.c_str(), nullptr);
   if (real == nullptr) {

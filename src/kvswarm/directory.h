@@ -16,6 +16,9 @@ namespace kvswarm {
 std::string store_path(const std::string& directory);
 std::string port_path(const std::string& directory);
 
+// What to do about a directory that turns out to be an older copy; goes behind the reason.
+std::string restore_advice(const std::string& directory);
+
 // The socket of the process that owns the directory, in the runtime directory under a hash of the
 // real path: socket paths end at 108 bytes.
 Result<std::string> control_socket_path(const std::string& directory);

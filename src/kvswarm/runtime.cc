@@ -89,7 +89,8 @@ Status Runtime::open() {
 
   const node::Backend& backend = *options_.directory.backend;
   node::Core::Options core_options{options_.directory.key.get(), options_.random,
-                                   options_.keep_connected, options_.peers};
+                                   options_.keep_connected, options_.peers, options_.serve_control};
+  core_options.advice = restore_advice(options_.directory.path);
   if (!backend.notice().empty()) message(backend.notice());
   core_ = std::make_unique<node::Core>(std::move(core_options), node::Core::start_of(backend));
   store_ = std::make_unique<StoreThread>(
@@ -351,6 +352,8 @@ void Runtime::perform(node::Action& action) {
     store_->ask(std::move(ask->request));
   }
   if (std::get_if<node::action::FindAddresses>(&action) != nullptr) find_addresses();
+  const auto* ended = std::get_if<node::action::End>(&action);
+  if (ended && options_.serve_control) post([this, why = ended->why] { begin_end(why); });
   if (auto* tell = std::get_if<node::action::Tell>(&action)) {
     if (tell->severity != Severity::debug) message(tell->line);
   }

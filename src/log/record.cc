@@ -66,6 +66,29 @@ CommittedBlock read_block(codec::Reader& reader) {
   return block;
 }
 
+void write_head_ref(const HeadRef& head, codec::Writer& writer) {
+  writer.u64(head.epoch).u64(head.length).fixed(head.hash);
+}
+
+HeadRef read_head_ref(codec::Reader& reader) {
+  HeadRef head;
+  head.epoch = reader.u64();
+  head.length = reader.u64();
+  head.hash = reader.fixed<Hash>();
+  // No head has length 0: that stands for "none".
+  if (head.length == 0 && head != HeadRef{}) reader.fail();
+  return head;
+}
+
+EpochStart read_epoch(codec::Reader& reader) {
+  EpochStart start;
+  start.epoch = reader.u64();
+  start.own = read_head_ref(reader);
+  start.missing = read_head_ref(reader);
+  if (start.epoch <= start.own.epoch || start.epoch <= start.missing.epoch) reader.fail();
+  return start;
+}
+
 // Whether this program can read a record that starts with these two bytes.
 Status check_known(BytesView bytes) {
   if (bytes.size() < 2) return corrupt("record is malformed");
@@ -95,6 +118,11 @@ Bytes encode(const Record& record) {
   } else {
     KVSWARM_ASSERT(record.blocks.empty());
   }
+  if (record.type == RecordType::epoch) {
+    writer.u64(record.epoch.epoch);
+    write_head_ref(record.epoch.own, writer);
+    write_head_ref(record.epoch.missing, writer);
+  }
   return writer.take();
 }
 
@@ -117,6 +145,8 @@ Result<Record> decode_record(BytesView bytes) {
     for (std::size_t i = 0; i < count && reader.ok(); ++i) {
       record.blocks.push_back(read_block(reader));
     }
+  } else if (record.type == RecordType::epoch) {
+    record.epoch = read_epoch(reader);
   } else if (record.type != RecordType::document && reader.ok() && reader.remaining() > 0) {
     // The other types get bodies when holds move; this program cannot read them.
     return Status(StatusCode::newer_version, "a record has a body that a newer program wrote");

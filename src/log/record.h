@@ -47,6 +47,15 @@ enum class RecordType : std::uint8_t {
   checkpoint = 6,
 };
 
+// What a node declares that came back older than what it had signed (promise F1): where its log
+// stood, and the newest head of its own that its peers showed it and that it lacks.
+struct EpochStart {
+  std::uint64_t epoch = 0;  // that begins with this record; above the epochs of both heads
+  HeadRef own;              // its length is the record's index; zeros: the log was empty
+  HeadRef missing;          // zeros: only blocks of its outboxes were missing
+  friend bool operator==(const EpochStart&, const EpochStart&) = default;
+};
+
 struct Record {
   RecordType type = RecordType::apply;
   Hash previous_log_root;
@@ -55,6 +64,7 @@ struct Record {
   DocumentRef document;
   std::uint64_t time_ms = 0;           // max(previous record's, the clock)
   std::vector<CommittedBlock> blocks;  // apply only
+  EpochStart epoch;                    // epoch only
   friend bool operator==(const Record&, const Record&) = default;
 };
 
@@ -99,6 +109,20 @@ Result<Head> check_head(const SwarmId& swarm, const SignedHead& head);
 HeadRef head_ref(const Head& head);  // (epoch, length, hash of the encoding)
 Bytes encode(const SignedHead& head);
 Result<SignedHead> decode_signed_head(BytesView bytes);  // frame only; contents unchecked
+
+// That a log has the record by which the epoch of its head began.
+struct EpochProof {
+  Bytes record;  // encoded
+  Proof inclusion;
+  friend bool operator==(const EpochProof&, const EpochProof&) = default;
+};
+inline constexpr std::size_t kEpochRecordBytes = 250;  // every encoded epoch record
+
+Bytes encode(const EpochProof& proof);
+Result<EpochProof> decode_epoch_proof(BytesView bytes);  // frame only; contents unchecked
+// `head` is checked. The record is of type epoch, begins the head's epoch, and stands in its log
+// right behind the node's own last head; otherwise corruption, with what does not hold.
+Result<EpochStart> check_epoch(const Head& head, const EpochProof& proof);
 
 // One row of a node's table of holds.
 struct Hold {

@@ -94,6 +94,22 @@ Status Applier::adopt(const config::Document& document, std::uint64_t wall_ms, s
   return written;
 }
 
+Status Applier::begin_epoch(const log::HeadRef& missing, std::uint64_t wall_ms, store::Batch rows) {
+  Commit commit;
+  commit.wall_ms = wall_ms;
+  commit.batch = std::move(rows);
+  commit.batch.put(rows::epoch_record(), rows::encode_u64(head_.length));
+  // Like every record it brings the document in force with it.
+  KVSWARM_ASSIGN_OR_RETURN(const config::Document before, last_adopted());
+  write_grants(before, document_, commit.batch);
+  log::Record record;
+  record.type = log::RecordType::epoch;
+  if (has_log()) record.epoch.own = log::head_ref(head_);
+  record.epoch.missing = missing;
+  record.epoch.epoch = std::max(head_.epoch, missing.epoch) + 1;
+  return write(commit, std::move(record));
+}
+
 Result<std::vector<BlockVerdict>> Applier::commit(const std::vector<log::SignedBlock>& blocks,
                                                   std::uint64_t wall_ms) {
   KVSWARM_ASSERT(has_log() && blocks.size() <= limits::kRecordBlocks);
@@ -337,6 +353,7 @@ Status Applier::write(Commit& commit, log::Record record) {
     }
   }
   log::Head head = head_;
+  if (record.type == log::RecordType::epoch) head.epoch = record.epoch.epoch;
   head.length = index + 1;
   head.log_root = tree.root();
   head.holds_root = holds_root_;

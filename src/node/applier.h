@@ -22,6 +22,7 @@
 #include "log/saved.h"
 #include "node/answer.h"
 #include "node/rows.h"
+#include "node/standing.h"
 #include "store/store.h"
 
 namespace kvswarm::node {
@@ -63,6 +64,14 @@ class Applier {
   const log::Head& head() const { return head_; }
   const log::SignedHead& signed_head() const { return signed_head_; }
   const Bytes& encoded_holds() const { return encoded_holds_; }
+
+  // Whether a checked head of this node is one of this log.
+  Result<bool> has_head(const log::Head& head) const;
+  // Declares that what this node signed as `missing` is not here (zeros: not known), and signs on
+  // in a new epoch. `rows` go into the same batch.
+  Status begin_epoch(const log::HeadRef& missing, std::uint64_t wall_ms, store::Batch rows);
+  Result<log::EpochProof> epoch_proof() const;         // that of the head's epoch, above 0
+  Result<std::vector<LastBlock>> last_blocks() const;  // one for each writer
 
   Result<log::Proof> consistency(std::uint64_t from_length) const;  // to the head
   Result<log::Receipt> receipt(std::uint64_t record_index) const;   // under the head

@@ -19,6 +19,23 @@ Status wrong_swarm(const SwarmId& directory, const SwarmId& given) {
                                     "; the usual cause is that `init` was run again"};
 }
 
+// The newest block of each writer among those that are in the log.
+std::vector<LastBlock> last_blocks_of(const std::vector<log::SignedBlock>& blocks,
+                                      const std::vector<BlockVerdict>& verdicts) {
+  std::map<NodeId, LastBlock> last;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto header = log::decode_block_header(blocks[i].header);
+    if (!verdicts[i].record_index || !header.ok()) continue;
+    last[header->writer] = {header->writer,
+                            header->incarnation,
+                            header->number,
+                            {blocks[i].header, blocks[i].signature}};
+  }
+  std::vector<LastBlock> out;
+  for (auto& [writer, block] : last) out.push_back(std::move(block));
+  return out;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Backend>> Backend::open(Options options) {
@@ -134,7 +151,7 @@ Status Backend::open_parts() {
                              *document_);
   if (!outbox.ok()) return outbox.status();
   outbox_ = std::move(outbox).value();
-  if (keeps_log(*document_)) return applier_->adopt(*document_, wall_ms_, {});
+  KVSWARM_ASSIGN_OR_RETURN(last_blocks_, applier_->last_blocks());
   return {};
 }
 
@@ -155,6 +172,9 @@ Status Backend::ready_to_write() {
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();
   KVSWARM_RETURN_IF_ERROR(open_parts());
+  if (begun_ && keeps_log(*document_)) {
+    KVSWARM_RETURN_IF_ERROR(applier_->adopt(*document_, wall_ms_, {}));
+  }
   fault_ = Status();
   reopened_ = std::make_shared<const Reopened>(Reopened{
       outbox_->queued(), outbox_->pending_ops(), outbox_->next_op(), outbox_->refused_range()});
@@ -262,6 +282,7 @@ StoreReply Backend::run(request::Commit& request) {
   auto verdicts = applier_->commit(blocks, wall_ms_);
   out.status = noted(verdicts.status());
   if (verdicts.ok()) {
+    body.last_blocks = last_blocks_of(blocks, *verdicts);
     out.status = fill_commit(body, std::move(verdicts).value(), request.items);
   }
   return out;
@@ -280,23 +301,6 @@ Status Backend::fill_commit(reply::Committed& reply, std::vector<BlockVerdict> v
     KVSWARM_ASSIGN_OR_RETURN(item.announcement, announce(items[i].session));
   }
   return {};
-}
-
-// What a peer has to be told before it can check an answer against our newest head.
-Result<std::optional<Announcement>> Backend::announce(SessionKey session) {
-  if (session == 0 || !applier_->has_log()) return std::optional<Announcement>();
-  const auto found = announced_.find(session);
-  if (found == announced_.end()) return std::optional<Announcement>();  // gone meanwhile
-  const std::uint64_t from = found->second;
-  const std::uint64_t length = applier_->head().length;
-  if (from == length) return std::optional<Announcement>();
-  Announcement out;
-  out.head = applier_->signed_head();
-  out.from_length = from;
-  KVSWARM_ASSIGN_OR_RETURN(out.consistency, applier_->consistency(from));
-  out.holds = applier_->encoded_holds();
-  found->second = length;
-  return std::optional(std::move(out));
 }
 
 StoreReply Backend::answered(SessionKey session, std::uint64_t id, Result<Answer> answer) {
@@ -322,23 +326,6 @@ StoreReply Backend::run(request::Scan& request) {
   return answered(request.session, request.id,
                   can ? applier_->scan(request.from)
                       : Result<Answer>(Status(StatusCode::unavailable, "keeps no log")));
-}
-
-StoreReply Backend::run(request::Greet& request) {
-  StoreReply out{{}, reply::Greeted{request.session, {}, false, 0}};
-  auto& body = std::get<reply::Greeted>(out.body);
-  if (!applier_) return out;
-  body.own_length = applier_->head().length;
-  const std::uint64_t epoch = applier_->head().epoch;
-  body.behind = std::pair(request.epoch, request.length) > std::pair(epoch, body.own_length);
-  if (body.behind || !applier_->has_log()) return out;
-  // A head of the same length needs no announcement, so the peer's knowledge is taken as it is;
-  // whether it is the same head shows in the first announcement that follows.
-  announced_[request.session] = request.length;
-  auto announcement = announce(request.session);
-  out.status = announcement.status();
-  if (announcement.ok()) body.announcement = std::move(announcement).value();
-  return out;
 }
 
 StoreReply Backend::run(request::Forget& request) {

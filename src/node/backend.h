@@ -18,6 +18,7 @@
 #include "node/answer.h"
 #include "node/applier.h"
 #include "node/outbox.h"
+#include "node/standing.h"
 #include "store/store.h"
 
 namespace kvswarm::node {
@@ -27,7 +28,8 @@ using SessionKey = std::uint64_t;  // the core's number for a connection; 0: thi
 // A head for a peer, with the proof that it extends the one the peer was told last.
 struct Announcement {
   log::SignedHead head;
-  std::uint64_t from_length = 0;
+  LogPlace from;  // of the head that the peer was told last, or named in its hello
+  std::optional<log::EpochProof> epoch;  // when the head's epoch is above that of `from`
   log::Proof consistency;
   Bytes holds;  // encoded
 };
@@ -86,11 +88,20 @@ struct Scan {
   std::uint64_t id = 0;
   Address from;
 };
-// A peer told which head of ours it accepted last (length 0: none): announcements start there.
+// A peer said in its hello what it has seen of this node: announcements start at its head.
 struct Greet {
   SessionKey session = 0;
-  std::uint64_t epoch = 0;
-  std::uint64_t length = 0;
+  NodeId peer;
+  std::optional<log::SignedHead> known_head;
+  std::optional<KnownBlock> known_block;
+};
+// What follows may sign: the log takes the document in force, if it has not yet.
+struct Begin {};
+// This directory is an older copy (promise F1): its log goes on in a new epoch, its outboxes in new
+// incarnations, and both name what others have and it lacks. One batch.
+struct Restore {
+  std::optional<log::HeadRef> missing;
+  std::vector<AheadStream> streams;
 };
 struct Forget {
   SessionKey session = 0;
@@ -109,9 +120,9 @@ struct Count {};  // for status
 using StoreRequest =
     std::variant<request::Flush, request::PlacePending, request::LoadBlock, request::Settle,
                  request::Refuse, request::CountRefused, request::RecordSeenHead, request::Commit,
-                 request::Read, request::Scan, request::Greet, request::Forget,
-                 request::ReadDocument, request::Adopt, request::Count, request::ReadReceipts,
-                 request::KeepEvidence>;
+                 request::Read, request::Scan, request::Greet, request::Begin, request::Restore,
+                 request::Forget, request::ReadDocument, request::Adopt, request::Count,
+                 request::ReadReceipts, request::KeepEvidence>;
 
 namespace reply {
 struct Flushed {
@@ -147,6 +158,7 @@ struct Committed {
     std::optional<Announcement> announcement;
   };
   std::vector<Item> items;  // in the order of the request
+  std::vector<LastBlock> last_blocks;
 };
 struct Answered {
   SessionKey session = 0;
@@ -156,9 +168,9 @@ struct Answered {
 };
 struct Greeted {
   SessionKey session = 0;
-  std::optional<Announcement> announcement;
-  bool behind = false;  // the peer has seen a longer log of ours than the one stored here
-  std::uint64_t own_length = 0;
+  NodeId peer;
+  Standing standing;
+  std::optional<Announcement> announcement;  // not when behind
 };
 struct DocumentRead {
   SessionKey session = 0;
@@ -183,6 +195,11 @@ struct SeenHeadRecorded {
 struct ReceiptsRead {
   Bytes saved;  // a file of docs/formats/saved.md
 };
+struct Restored {
+  log::HeadRef head;                    // zeros: this node keeps no log
+  std::uint64_t least_incarnation = 0;  // of streams from now on
+  std::uint64_t next_op = 0;
+};
 struct Done {};
 }  // namespace reply
 
@@ -198,7 +215,7 @@ struct StoreReply {
   Status status;  // the body is of the request's kind also when this is an error
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
-               reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Counts,
+               reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
                reply::SeenHeadRecorded, reply::ReceiptsRead>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
@@ -238,6 +255,8 @@ class Backend {
   OpRange refused_range() const { return outbox_->refused_range(); }
   bool has_log() const { return applier_->has_log(); }
   const std::vector<rows::EvidenceRow>& evidence() const { return evidence_; }  // when opened
+  std::uint64_t epoch() const { return applier_->head().epoch; }
+  const std::vector<LastBlock>& last_blocks() const { return last_blocks_; }
   std::vector<config::Document> past_documents() const { return past_documents_; }
 
  private:
@@ -254,6 +273,7 @@ class Backend {
   Status ready_to_write();
   Status noted(Status status);
   Result<std::optional<Announcement>> announce(SessionKey session);
+  Result<Standing> standing_with(const request::Greet& request, LogPlace& from) const;
 
   StoreReply run(request::Flush& request);
   StoreReply run(request::PlacePending& request);
@@ -266,6 +286,8 @@ class Backend {
   StoreReply run(request::Read& request);
   StoreReply run(request::Scan& request);
   StoreReply run(request::Greet& request);
+  StoreReply run(request::Begin& request);
+  StoreReply run(request::Restore& request);
   StoreReply run(request::Forget& request);
   StoreReply run(request::ReadDocument& request);
   StoreReply run(request::Adopt& request);
@@ -286,7 +308,9 @@ class Backend {
   std::vector<rows::EvidenceRow> evidence_;
   std::optional<Applier> applier_;
   std::optional<Outbox> outbox_;
-  std::map<SessionKey, std::uint64_t> announced_;  // length of our log that the peer was told
+  bool begun_ = false;                        // the log may be signed: others were asked
+  std::vector<LastBlock> last_blocks_;        // as read at open
+  std::map<SessionKey, LogPlace> announced_;  // the head that the peer was told
   std::shared_ptr<const Reopened> reopened_;
   Status fault_;  // the first failed write since the last open
 };

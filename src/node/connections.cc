@@ -331,6 +331,17 @@ void Connections::drop(ConnectionId id, const Status& why) {
 
 bool Connections::is_ready(const NodeId& peer) const { return connection_to(peer).has_value(); }
 
+bool Connections::is_trying(const NodeId& id) const {
+  const auto found = peers_.find(id);
+  if (found == peers_.end() || !found->second.ready.empty()) return false;
+  const Peer& peer = found->second;
+  return peer.dialling || peer.attempts < peer.found.size() + peer.told.size();
+}
+
+void Connections::close_all(const Status& why) {
+  while (!connections_.empty()) drop(connections_.begin()->first, why);
+}
+
 std::optional<ConnectionId> Connections::connection_to(const NodeId& id) const {
   const auto found = peers_.find(id);
   if (found == peers_.end() || found->second.ready.empty()) return std::nullopt;

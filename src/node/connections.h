@@ -73,7 +73,10 @@ class Connections {
   std::vector<Notice> take_notices();
   std::uint64_t next_tick_ms() const;
 
+  bool is_online() const { return online_; }
   bool is_ready(const NodeId& peer) const;
+  // Not ready, and there is an address of the peer that was not tried in vain.
+  bool is_trying(const NodeId& peer) const;
   std::optional<ConnectionId> connection_to(const NodeId& peer) const;
   // False: not connected, or its queue is full.
   bool send(ConnectionId connection, swarm::Message message);
@@ -85,6 +88,8 @@ class Connections {
   void release(ConnectionId connection, swarm::Lane lane, std::size_t bytes);
   // Ends a connection for a fault of the peer; `why` shows in status.
   void drop(ConnectionId connection, const Status& why);
+
+  void close_all(const Status& why);
 
   // Why nothing can be sent to `peer` right now, as a plain sentence; empty when it can.
   std::string why_not(const NodeId& peer) const;

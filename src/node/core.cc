@@ -7,10 +7,20 @@
 #include "node/holds.h"
 
 namespace kvswarm::node {
+namespace {
+
+Status forked(const log::Head& head) {
+  return {StatusCode::conflict,
+          "it signed two heads with length " + std::to_string(head.length) + ": its log forked"};
+}
+
+}  // namespace
+
 Core::Start Core::start_of(const Backend& backend) {
   return {backend.document(),      backend.past_documents(), backend.seen_heads(),
           backend.queued(),        backend.pending_ops(),    backend.next_op(),
-          backend.refused_range(), backend.evidence()};
+          backend.refused_range(), backend.evidence(),       backend.last_blocks(),
+          backend.has_log(),       backend.epoch()};
 }
 
 Core::Core(Options options, Start start)
@@ -28,7 +38,7 @@ Core::Core(Options options, Start start)
     witnessed.head = *head;
     witnessed.holds_root = head->holds_root;
     if (auto holds = log::decode_holds(seen.holds); holds.ok()) witnessed.holds = *holds;
-    witnessed.recent[head->length] = {*head, seen.head};
+    witnessed.recent[{head->epoch, head->length}] = {*head, seen.head};
   }
   for (const auto& [destination, queue] : start.queued) {
     for (const QueuedBlock& block : queue) delivery_.add(block);
@@ -36,6 +46,9 @@ Core::Core(Options options, Start start)
   pending_ops_.insert(start.pending_ops.begin(), start.pending_ops.end());
   next_op_ = start.next_op;
   refused_range_ = start.refused_range;
+  has_log_ = start.has_log;
+  epoch_ = start.epoch;
+  for (LastBlock& block : start.last_blocks) last_blocks_[block.writer] = std::move(block);
   load_evidence(start.evidence);
   connections_.set_hello_maker([this](const NodeId& peer) { return make_hello(peer); });
   connections_.set_document(document_);
@@ -44,7 +57,12 @@ Core::Core(Options options, Start start)
 
 Actions Core::step(Event event, Time now) {
   now_ = now;
-  std::visit([this](auto& body) { handle(body); }, event);
+  if (phase_ == Phase::unasked && options_.ask_at_once && signs(document_)) begin_asking();
+  if (phase_ == Phase::stopped) {
+    refuse(event);
+  } else {
+    std::visit([this](auto& body) { handle(body); }, event);
+  }
   settle_turn();
   Actions out;
   out.swap(actions_);
@@ -60,6 +78,11 @@ void Core::settle_turn() {
       if (auto* gone = std::get_if<Connections::Gone>(&notice)) on_gone(*gone);
       if (auto* incoming = std::get_if<Connections::Incoming>(&notice)) on_message(*incoming);
     }
+  }
+  check_asking();
+  if (phase_ == Phase::stopped) {
+    settle_stopped();
+    return;
   }
   expire_reads();
   check_waits();
@@ -79,6 +102,7 @@ void Core::update_wanted() {
       wanted.insert(holder);
     }
   }
+  if (phase_ == Phase::asking) wanted.insert(to_ask_.begin(), to_ask_.end());
   connections_.set_wanted(std::move(wanted));
 }
 
@@ -89,13 +113,21 @@ std::uint64_t Core::next_tick_ms() const {
     next = std::min(next, delivery_.next_tick_ms());
   }
   if (!pending_ops_.empty()) next = std::min(next, place_pending_at_ms_);
+  if (phase_ == Phase::asking) next = std::min(next, ask_until_ms_);
   for (const auto& [id, read] : reads_) next = std::min(next, read.deadline_ms);
   for (const Wait& wait : waits_) next = std::min(next, wait.deadline_ms);
   constexpr std::uint64_t kLeastPauseMs = 2;  // whatever is wrong, not a busy loop
   return std::max(next, now_.monotonic_ms + kLeastPauseMs);
 }
 
-void Core::ask(StoreRequest request) { actions_.push_back(action::AskStore{std::move(request)}); }
+void Core::ask(StoreRequest request) {
+  if (must_wait(request)) {
+    if (phase_ == Phase::unasked) begin_asking();
+    if (phase_ != Phase::stopped) waiting_.push_back(std::move(request));
+    return;
+  }
+  actions_.push_back(action::AskStore{std::move(request)});
+}
 
 void Core::respond(Ticket ticket, Result<Outcome> outcome) {
   actions_.push_back(action::Respond{ticket, std::move(outcome)});
@@ -127,6 +159,7 @@ void Core::handle(event::Lost& event) { connections_.lost(event.connection, even
 
 void Core::handle(event::AddressesFound& event) {
   connections_.set_found_addresses(event.addresses, now_);
+  looked_up_ = true;
 }
 
 void Core::handle(event::Tick&) {
@@ -210,8 +243,14 @@ Hello Core::make_hello(const NodeId& peer) const {
   Hello hello;
   hello.document = {document_.number(), document_.hash()};
   hello.keeps_log = document_.is_storage_node(self_);
+  hello.epoch = epoch_;
   if (const auto found = witnessed_.find(peer); found != witnessed_.end()) {
-    hello.known_head = log::head_ref(found->second.head);
+    const log::Head& head = found->second.head;
+    const auto newest = found->second.recent.find({head.epoch, head.length});
+    if (newest != found->second.recent.end()) hello.known_head = newest->second.second;
+  }
+  if (const auto found = last_blocks_.find(peer); found != last_blocks_.end()) {
+    hello.known_block = found->second.block;
   }
   return hello;
 }
@@ -230,8 +269,9 @@ void Core::on_ready(const Connections::Ready& ready) {
     connections_.drop(ready.connection, {StatusCode::conflict, line});
     return;
   }
-  ask(request::Greet{ready.connection, ready.hello.known_head.epoch,
-                     ready.hello.known_head.length});
+  if (phase_ == Phase::asking) greeting_.insert(ready.connection);
+  ask(request::Greet{ready.connection, ready.peer, ready.hello.known_head,
+                     ready.hello.known_block});
   if (listed) send_evidence(ready.connection);
   delivery_.restart(ready.peer);
   start_reads(ready.peer);
@@ -240,6 +280,7 @@ void Core::on_ready(const Connections::Ready& ready) {
 void Core::on_gone(const Connections::Gone& gone) {
   ask(request::Forget{gone.connection});
   requests_.forget(gone.connection);
+  greeting_.erase(gone.connection);
   ahead_.erase(gone.connection);
   heard_evidence_.erase(gone.connection);
   delivery_.restart(gone.peer);
@@ -323,48 +364,23 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
     return {StatusCode::corruption, "its table of holds does not fit its head"};
   }
   Witnessed& witnessed = witnessed_[peer];
+  const LogPlace place{head.epoch, head.length};
   if (head.epoch < witnessed.head.epoch) {
     return {StatusCode::conflict, "it announced a head of an older epoch"};
   }
-  if (const auto same = witnessed.recent.find(head.length); same != witnessed.recent.end()) {
+  if (const auto same = witnessed.recent.find(place); same != witnessed.recent.end()) {
     if (same->second.first.log_root == head.log_root) return {};
     keep_evidence(two_heads(same->second.second, announcement.head), {});
-    return {StatusCode::conflict,
-            "it signed two heads with length " + std::to_string(head.length) + ": its log forked"};
+    return forked(head);
   }
-  Hash from_root;
-  const log::SignedHead* from_head = nullptr;
-  if (announcement.from_length > 0) {
-    const auto from = witnessed.recent.find(announcement.from_length);
-    if (from == witnessed.recent.end()) {
-      return {StatusCode::conflict, "its head begins at length " +
-                                        std::to_string(announcement.from_length) +
-                                        ", which this node never accepted"};
-    }
-    from_root = from->second.first.log_root;
-    from_head = &from->second.second;
-  } else if (!witnessed.recent.empty()) {
-    // Said before it heard what we know, on a connection that is being replaced: a new one mends
-    // it.
-    return {StatusCode::unavailable, "its head begins anew while another was known"};
-  }
-  if (head.length < witnessed.head.length) {
-    return {StatusCode::unavailable, "its head was overtaken on another connection"};
-  }
-  const auto hasher = log::record_tree(document_.swarm());
-  const Status extends =
-      log::verify_consistency(hasher, announcement.from_length, head.length,
-                              announcement.consistency, from_root, head.log_root);
-  if (!extends.ok()) {
-    if (from_head != nullptr) keep_evidence(two_heads(*from_head, announcement.head), {});
-    return {StatusCode::conflict,
-            "its head does not extend the one seen before: " + extends.message()};
-  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto epoch, check_epoch(witnessed, head, announcement));
+  KVSWARM_RETURN_IF_ERROR(check_extends(witnessed, head, announcement, epoch.has_value()));
+  if (epoch) tell_of_restore(peer, witnessed.head, *epoch);
   const bool holds_changed = witnessed.holds_root != head.holds_root;
   witnessed.head = head;
   witnessed.holds_root = head.holds_root;
   KVSWARM_ASSIGN_OR_RETURN(witnessed.holds, log::decode_holds(announcement.holds));
-  witnessed.recent[head.length] = {head, announcement.head};
+  witnessed.recent[place] = {head, announcement.head};
   if (witnessed.recent.size() > limits::kRecentHeads)
     witnessed.recent.erase(witnessed.recent.begin());
   record_head(peer);
@@ -382,7 +398,7 @@ void Core::record_head(const NodeId& node) {
     return;
   }
   const Witnessed& witnessed = witnessed_.at(node);
-  const auto& newest = witnessed.recent.at(witnessed.head.length).second;
+  const auto& newest = witnessed.recent.at({witnessed.head.epoch, witnessed.head.length}).second;
   ask(request::RecordSeenHead{node, {newest, log::encode_holds(witnessed.holds)}});
 }
 
@@ -392,10 +408,74 @@ void Core::on_reply(const Status& status, reply::SeenHeadRecorded& reply) {
   if (entry && entry.mapped()) record_head(reply.node);
 }
 
+// A higher epoch than the one seen is taken only with the record that declares it.
+Result<std::optional<log::EpochStart>> Core::check_epoch(const Witnessed& witnessed,
+                                                         const log::Head& head,
+                                                         const Announcement& announcement) {
+  if (head.epoch == witnessed.head.epoch) return std::optional<log::EpochStart>();
+  if (!announcement.epoch) {
+    return Status(StatusCode::conflict, "it announced epoch " + std::to_string(head.epoch) +
+                                            " without the record that begins it");
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const log::EpochStart start,
+                           log::check_epoch(head, *announcement.epoch));
+  return std::optional<log::EpochStart>(start);
+}
+
+// `declared`: the log may lack what was seen of it, because its node said so.
+Status Core::check_extends(const Witnessed& witnessed, const log::Head& head,
+                           const Announcement& announcement, bool declared) {
+  Hash from_root;
+  const log::SignedHead* from_head = nullptr;
+  if (announcement.from.length > 0) {
+    const auto from = witnessed.recent.find(announcement.from);
+    if (from == witnessed.recent.end()) {
+      return {StatusCode::conflict, "its head begins at length " +
+                                        std::to_string(announcement.from.length) +
+                                        ", which this node never accepted"};
+    }
+    from_root = from->second.first.log_root;
+    from_head = &from->second.second;
+  } else if (!witnessed.recent.empty() && !declared) {
+    // Said before it heard what we know, on a connection that is being replaced: a new one mends
+    // it.
+    return {StatusCode::unavailable, "its head begins anew while another was known"};
+  }
+  if (!declared && head.length < witnessed.head.length) {
+    return {StatusCode::unavailable, "its head was overtaken on another connection"};
+  }
+  const auto hasher = log::record_tree(document_.swarm());
+  const Status extends =
+      log::verify_consistency(hasher, announcement.from.length, head.length,
+                              announcement.consistency, from_root, head.log_root);
+  if (extends.ok()) return {};
+  if (from_head != nullptr) keep_evidence(two_heads(*from_head, announcement.head), {});
+  return {StatusCode::conflict,
+          "its head does not extend the one seen before: " + extends.message()};
+}
+
+void Core::tell_of_restore(const NodeId& peer, const log::Head& seen,
+                           const log::EpochStart& start) {
+  std::string line = "node " + short_hex(peer) + " came back from an older copy: epoch " +
+                     std::to_string(start.epoch) + " of its log follows " +
+                     std::to_string(start.own.length) + " records";
+  if (start.missing.length > 0) {
+    line += ", and " + std::to_string(start.missing.length) + " records of epoch " +
+            std::to_string(start.missing.epoch) + " are declared missing";
+  }
+  const auto declared = std::pair(start.missing.epoch, start.missing.length);
+  if (seen.length > start.own.length && std::pair(seen.epoch, seen.length) > declared) {
+    line += "; this node has seen " + std::to_string(seen.length) + " of epoch " +
+            std::to_string(seen.epoch);
+  }
+  tell(Severity::warning, std::move(line));
+}
+
 // The length of a node's log that this one has seen; reads must not go back behind it (R3).
-std::uint64_t Core::seen_length(const NodeId& peer) const {
+LogPlace Core::seen_length(const NodeId& peer) const {
   const auto found = witnessed_.find(peer);
-  return found == witnessed_.end() ? 0 : found->second.head.length;
+  if (found == witnessed_.end()) return {};
+  return {found->second.head.epoch, found->second.head.length};
 }
 
 bool Core::is_accepted(const NodeId& peer, const log::SignedHead& head) const {
@@ -409,23 +489,21 @@ bool Core::is_accepted(const NodeId& peer, const log::SignedHead& head) const {
 const log::SignedHead* Core::accepted_head(const log::Head& head) const {
   const auto found = witnessed_.find(head.node);
   if (found == witnessed_.end()) return nullptr;
-  const auto same = found->second.recent.find(head.length);
-  if (same == found->second.recent.end() || same->second.first.epoch != head.epoch) return nullptr;
-  return &same->second.second;
+  const auto same = found->second.recent.find({head.epoch, head.length});
+  return same == found->second.recent.end() ? nullptr : &same->second.second;
 }
 
-// conflict when `head` has the length of an accepted one and another root.
+// conflict when `head` has the place of an accepted one and another root.
 Status Core::contradiction(const NodeId& peer, const log::SignedHead& head) {
   const auto found = witnessed_.find(peer);
   const auto decoded = log::decode_head(head.head);
   if (found == witnessed_.end() || !decoded.ok()) return {};
-  const auto same = found->second.recent.find(decoded->length);
+  const auto same = found->second.recent.find({decoded->epoch, decoded->length});
   if (same == found->second.recent.end() || same->second.first.log_root == decoded->log_root) {
     return {};
   }
   keep_evidence(two_heads(same->second.second, head), {});
-  return {StatusCode::conflict, "node " + short_hex(peer) + " signed two heads with length " +
-                                    std::to_string(decoded->length) + ": its log forked"};
+  return forked(*decoded).with_context("node " + short_hex(peer));
 }
 
 }  // namespace kvswarm::node

@@ -8,6 +8,9 @@
 // the last settled one), heads that do not extend the one held end the connection, store faults
 // answer with an error and leave what is queued queued.
 //
+// Before anything is signed or served the listed peers that can be reached are asked what they have
+// seen of this node (core_asking.cc): who is ahead of us proves it, and this node ends (F1).
+//
 // Thread: the loop thread, or the simulator. No I/O, no clock, no threads. Invariant: each ticket
 // is answered exactly once; store replies arrive in the order of the requests.
 #pragma once
@@ -33,6 +36,9 @@ class Core {
     Random* random = nullptr;                 // not owned
     bool keep_connected = false;              // dial all holders, not only those needed now
     std::vector<PeerAddress> addresses;       // told by the operator
+    bool ask_at_once = false;                 // not only when something is to be signed or served
+    bool restoring = false;                   // only to find out and declare what is missing
+    std::string advice{};                     // behind what is said when this node stops
   };
 
   // What Backend knew when it was opened.
@@ -45,6 +51,9 @@ class Core {
     std::uint64_t next_op = 1;
     OpRange refused_range;
     std::vector<rows::EvidenceRow> evidence{};
+    std::vector<LastBlock> last_blocks{};
+    bool has_log = false;
+    std::uint64_t epoch = 0;  // of the log
   };
   static Start start_of(const Backend& backend);
 
@@ -63,8 +72,10 @@ class Core {
     log::Head head;
     Hash holds_root;
     std::vector<log::Hold> holds;
-    std::map<std::uint64_t, std::pair<log::Head, log::SignedHead>> recent;  // by length
+    std::map<LogPlace, std::pair<log::Head, log::SignedHead>> recent;
   };
+  // Whether this node knows that nobody has seen more of it than it has itself.
+  enum class Phase { unasked, asking, working, stopped };
   struct PendingRead {
     Ticket ticket = 0;
     bool is_scan = false;
@@ -74,7 +85,7 @@ class Core {
     std::optional<ConnectionId> asked;  // where the request is on its way
     std::optional<Answer> held_back;    // until a document arrives
     std::uint64_t fetches = 0;
-    std::uint64_t least_length = 0;  // of the holder's log, seen when it was asked (R3)
+    LogPlace least;  // of the holder's log, seen when it was asked (R3)
   };
   struct DocumentFetch {
     ConnectionId connection = 0;
@@ -120,6 +131,7 @@ class Core {
   void handle(event::DescribeStatus& event);
   void handle(event::SaveReceipt& event);
   void handle(event::ListEvidence& event);
+  void handle(event::Restore& event);
   void handle(event::Cancel& event);
   void handle(event::Tick& event);
 
@@ -136,11 +148,34 @@ class Core {
   void on_announcement(ConnectionId connection, const NodeId& peer, BytesView payload);
   Status accept_head(const NodeId& peer, const Announcement& announcement);
   void record_head(const NodeId& node);
+  static Result<std::optional<log::EpochStart>> check_epoch(const Witnessed& witnessed,
+                                                            const log::Head& head,
+                                                            const Announcement& announcement);
+  Status check_extends(const Witnessed& witnessed, const log::Head& head,
+                       const Announcement& announcement, bool declared);
+  void tell_of_restore(const NodeId& peer, const log::Head& seen, const log::EpochStart& start);
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
   Status contradiction(const NodeId& peer, const log::SignedHead& head);
-  std::uint64_t seen_length(const NodeId& peer) const;
+  LogPlace seen_length(const NodeId& peer) const;
   void take_over(const Reopened& reopened);
   Hello make_hello(const NodeId& peer) const;
+
+  // Asking the others first (core_asking.cc)
+  bool signs(const config::Document& document) const;
+  bool must_wait(const StoreRequest& request) const;
+  void begin_asking();
+  std::set<NodeId> peers_to_ask() const;
+  bool is_asked() const;
+  void check_asking();
+  void learn(const reply::Greeted& reply);
+  void stop(const Status& why);
+  void settle_stopped();
+  void refuse(Event& event);
+
+  // Declaring what is missing (core_restore.cc)
+  void collect(const Standing& standing);
+  void finish_restore();
+  void on_reply(const Status& status, reply::Restored& reply);
 
   // Evidence (core_evidence.cc)
   void load_evidence(const std::vector<rows::EvidenceRow>& rows);
@@ -229,6 +264,19 @@ class Core {
   Delivery delivery_;
   Time now_;
   Actions actions_;
+
+  Phase phase_ = Phase::unasked;
+  std::uint64_t ask_until_ms_ = 0;    // asking only
+  bool looked_up_ = false;            // addresses have been looked up once
+  std::set<NodeId> to_ask_;           // while asking
+  std::set<ConnectionId> greeting_;   // while asking: said hello, and not compared yet
+  std::deque<StoreRequest> waiting_;  // until the others were asked
+  bool has_log_ = false;              // at the start
+  std::uint64_t epoch_ = 0;           // of this node's log
+  Status stopped_;
+  std::optional<event::Restore> restore_;  // asked for
+  RestoreOutcome restored_;                // of what was heard so far
+  std::map<NodeId, LastBlock> last_blocks_;
 
   std::map<NodeId, Witnessed> witnessed_;
   // Messages that refer to a head whose announcement has not come yet.

@@ -51,7 +51,7 @@ void Core::start_read(std::uint64_t id) {
       connections_.send(*connection, make_message(type, id, Bytes(read.address.view())));
   if (!taken) return;
   read.asked = connection;
-  read.least_length = seen_length(read.holder);
+  read.least = seen_length(read.holder);
 }
 
 void Core::start_reads(const NodeId& holder) {
@@ -79,7 +79,7 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
   if (!is_accepted(peer, answer->head)) return Handled::too_early;
   const auto head = log::decode_head(answer->head.head);
   KVSWARM_ASSERT(head.ok());
-  if (head->length < found->second.least_length) {
+  if (LogPlace{head->epoch, head->length} < found->second.least) {
     end_read(id, Status(StatusCode::corruption, "node " + short_hex(peer) +
                                                     " answered from an older head than it showed "
                                                     "before"));

@@ -36,6 +36,12 @@ void Core::on_reply(const Status& status, reply::Committed& reply) {
     connections_.release(cost.connection, swarm::Lane::blocks, cost.message_bytes);
   }
   committing_.clear();
+  for (LastBlock& block : reply.last_blocks) {
+    LastBlock& known = last_blocks_[block.writer];
+    const bool newer =
+        std::pair(block.incarnation, block.number) > std::pair(known.incarnation, known.number);
+    if (newer) known = std::move(block);
+  }
   if (!status.ok()) tell(Severity::error, "blocks were not applied: " + status.message());
   for (const auto& item : reply.items) {
     if (item.verdict.contradicted) {
@@ -198,24 +204,13 @@ void Core::on_reply(const Status& status, reply::Answered& reply) {
 }
 
 void Core::on_reply(const Status& status, reply::Greeted& reply) {
+  greeting_.erase(reply.session);
   if (!connections_.is_open(reply.session)) return;
-  if (reply.behind && !connections_.is_listed(reply.session)) {
-    connections_.drop(reply.session, {StatusCode::conflict, "a head that this node never signed"});
-    return;
-  }
-  if (reply.behind) {
-    const Status older(StatusCode::conflict,
-                       "a peer has seen a longer log of this node than the " +
-                           std::to_string(reply.own_length) +
-                           " records stored here: this data directory is an older copy");
-    tell(Severity::error, older.message());
-    connections_.drop(reply.session, older);
-    return;
-  }
   if (!status.ok()) {
     tell(Severity::error, "no head could be announced: " + status.message());
     return;
   }
+  learn(reply);
   send_announcement(reply.session, reply.announcement);
 }
 

@@ -101,17 +101,25 @@ struct SaveReceipt {  // of ops first .. last, as a file for others
 struct ListEvidence {
   Ticket ticket = 0;
 };
+// Asks the others until the deadline what this directory lacks and, unless it is a dry run,
+// declares it. Only for a core made for that (Core::Options::restoring).
+struct Restore {
+  Ticket ticket = 0;
+  std::uint64_t deadline_ms = 0;
+  bool is_dry_run = false;
+};
 struct Cancel {  // the ticket is answered with `interrupted`
   Ticket ticket = 0;
 };
 struct Tick {};  // time has passed; see Core::next_tick_ms
 }  // namespace event
 
-using Event = std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent,
-                           event::Lost, event::StoreReplied, event::AddressesFound,
-                           event::DocumentFound, event::Connect, event::Disconnect, event::Get,
-                           event::Scan, event::Write, event::Await, event::DescribeStatus,
-                           event::SaveReceipt, event::ListEvidence, event::Cancel, event::Tick>;
+using Event =
+    std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent, event::Lost,
+                 event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Connect,
+                 event::Disconnect, event::Get, event::Scan, event::Write, event::Await,
+                 event::DescribeStatus, event::SaveReceipt, event::ListEvidence, event::Restore,
+                 event::Cancel, event::Tick>;
 
 // What the local user gets back.
 struct GetOutcome {
@@ -175,8 +183,16 @@ struct SavedFile {
   Bytes bytes;  // docs/formats/saved.md
 };
 
+struct RestoreOutcome {
+  std::vector<NodeId> asked;
+  std::vector<std::pair<NodeId, std::string>> unreached;  // with the reason
+  std::optional<AheadHead> head;                          // the newest one
+  std::vector<AheadStream> streams;                       // the newest of each destination
+  std::optional<reply::Restored> done;                    // absent: nothing was written
+};
+
 using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile,
-                             EvidenceList, config::Document>;
+                             EvidenceList, config::Document, RestoreOutcome>;
 
 namespace action {
 struct Dial {
@@ -202,10 +218,13 @@ struct Tell {
   Severity severity = Severity::info;
   std::string line;
 };
+struct End {  // once: this node must not go on, for the operator to put right
+  Status why;
+};
 }  // namespace action
 
 using Action = std::variant<action::Dial, action::Send, action::Close, action::AskStore,
-                            action::FindAddresses, action::Respond, action::Tell>;
+                            action::FindAddresses, action::Respond, action::Tell, action::End>;
 using Actions = std::vector<Action>;
 
 }  // namespace kvswarm::node

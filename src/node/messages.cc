@@ -11,14 +11,20 @@ namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::size_t kErrorTextBytes = 1024;
 constexpr std::size_t kSignedHeadBytes = 1024;
+constexpr std::size_t kEpochProofBytes = 8 * 1024;
+
+Bytes encode_known_block(const KnownBlock& block) {
+  return codec::Writer().raw(block.header).fixed(block.signature).take();
+}
 
 }  // namespace
 
 Bytes encode(const Hello& hello) {
   codec::Writer out;
   out.u8(kFormat).u64(hello.features).u64(hello.document.number).fixed(hello.document.hash);
-  out.u8(hello.keeps_log ? 1 : 0);
-  out.u64(hello.known_head.epoch).u64(hello.known_head.length).fixed(hello.known_head.hash);
+  out.u8(hello.keeps_log ? 1 : 0).u64(hello.epoch);
+  out.prefixed(hello.known_head ? log::encode(*hello.known_head) : Bytes());
+  out.prefixed(hello.known_block ? encode_known_block(*hello.known_block) : Bytes());
   return out.take();
 }
 
@@ -32,10 +38,20 @@ Result<Hello> decode_hello(BytesView bytes) {
   const std::uint8_t keeps_log = in.u8();
   if (keeps_log > 1) in.fail();
   out.keeps_log = keeps_log == 1;
-  out.known_head.epoch = in.u64();
-  out.known_head.length = in.u64();
-  out.known_head.hash = in.fixed<Hash>();
+  out.epoch = in.u64();
+  const BytesView head = in.prefixed(log::kSignedHeadBytes);
+  const BytesView block = in.prefixed(log::kBlockHeaderBytes + Signature::kSize);
   KVSWARM_RETURN_IF_ERROR(in.finish("hello"));
+  if (!head.empty()) {
+    KVSWARM_ASSIGN_OR_RETURN(out.known_head, log::decode_signed_head(head));
+  }
+  if (!block.empty()) {
+    codec::Reader known(block);
+    out.known_block.emplace();
+    out.known_block->header = known.raw(log::kBlockHeaderBytes);
+    out.known_block->signature = known.fixed<Signature>();
+    KVSWARM_RETURN_IF_ERROR(known.finish("hello"));
+  }
   return out;
 }
 
@@ -43,7 +59,9 @@ Bytes encode(const Announcement& announcement) {
   Bytes proof;
   log::encode_proof(announcement.consistency, proof);
   codec::Writer out;
-  out.u8(kFormat).prefixed(log::encode(announcement.head)).u64(announcement.from_length);
+  out.u8(kFormat).prefixed(log::encode(announcement.head));
+  out.u64(announcement.from.epoch).u64(announcement.from.length);
+  out.prefixed(announcement.epoch ? log::encode(*announcement.epoch) : Bytes());
   return out.raw(proof).raw(announcement.holds).take();
 }
 
@@ -54,10 +72,16 @@ Result<Announcement> decode_announcement(BytesView bytes) {
   const BytesView head = in.prefixed(kSignedHeadBytes);
   if (!in.ok()) return in.finish("announcement");
   KVSWARM_ASSIGN_OR_RETURN(out.head, log::decode_signed_head(head));
-  out.from_length = in.u64();
+  out.from.epoch = in.u64();
+  out.from.length = in.u64();
+  const BytesView epoch = in.prefixed(kEpochProofBytes);
   out.consistency = log::decode_proof(in);
   out.holds = in.raw(in.remaining());
+  if (out.from.length == 0 && out.from.epoch != 0) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("announcement"));
+  if (!epoch.empty()) {
+    KVSWARM_ASSIGN_OR_RETURN(out.epoch, log::decode_epoch_proof(epoch));
+  }
   return out;
 }
 

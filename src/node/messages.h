@@ -33,8 +33,12 @@ struct Hello {
   std::uint64_t features = 0;  // bits; none yet
   log::DocumentRef document;   // in force at the sender
   bool keeps_log = false;
-  // The newest head of the receiver's log that the sender accepted; zero: none.
-  log::HeadRef known_head;
+  std::uint64_t epoch = 0;  // of the sender's own log
+  // What the sender has seen of the receiver, each with the receiver's own signature, so that
+  // nobody can be stopped by a lie (promise F1): the newest head of its log that the sender
+  // accepted, and its newest block in the sender's log.
+  std::optional<log::SignedHead> known_head;
+  std::optional<KnownBlock> known_block;
 };
 
 Bytes encode(const Hello& hello);

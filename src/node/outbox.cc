@@ -65,6 +65,10 @@ Status Outbox::load_all() {
   }
   KVSWARM_ASSIGN_OR_RETURN(grant_, grant_of(store, options_.self));
   KVSWARM_RETURN_IF_ERROR(load_refusals());
+  KVSWARM_ASSIGN_OR_RETURN(const auto least, store.get(rows::least_incarnation()));
+  if (least) {
+    KVSWARM_ASSIGN_OR_RETURN(least_incarnation_, rows::decode_u64(*least));
+  }
   const auto cursor = store.cursor();
   const auto each = [&cursor](const Bytes& table, const auto& visit) -> Status {
     for (cursor->seek(table); cursor->valid(); cursor->next()) {
@@ -163,12 +167,15 @@ rows::OutboxState Outbox::state_of(const Placing& placing, const NodeId& destina
   return is_outdated(state) && !waits ? next_incarnation(state) : state;
 }
 
-// Begun before this writer was removed and added again (promise A1).
-bool Outbox::is_outdated(const rows::OutboxState& state) const { return state.document < grant_; }
+// Begun before this writer was removed and added again (promise A1), or before what a declared
+// restore of this directory does not know.
+bool Outbox::is_outdated(const rows::OutboxState& state) const {
+  return state.document < grant_ || state.incarnation < least_incarnation_;
+}
 
 rows::OutboxState Outbox::next_incarnation(const rows::OutboxState& before) const {
   rows::OutboxState next;
-  next.incarnation = std::max(document_.number(), before.incarnation + 1);
+  next.incarnation = std::max({document_.number(), before.incarnation + 1, least_incarnation_});
   next.document = document_.number();
   next.retained_bytes = before.retained_bytes;
   return next;

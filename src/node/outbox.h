@@ -24,6 +24,7 @@
 #include "log/saved.h"
 #include "node/judgement.h"
 #include "node/rows.h"
+#include "node/standing.h"
 #include "store/store.h"
 
 namespace kvswarm::node {
@@ -121,6 +122,18 @@ class Outbox {
   // `named`: the document that it names; null: not known.
   Result<Refused> refuse(const NodeId& destination, const log::SignedRefusal& signed_refusal,
                          const config::Document* named);
+  // Holds a block of this writer that its destination has against the stream stored here: set when
+  // the outbox does not have it.
+  Result<std::optional<AheadStream>> compare(const log::BlockHeader& known, const Hash& hash) const;
+
+  // After the directory was put back from an older copy: op numbers and incarnations go on above
+  // all that are known, so that none that was lost is used again. What waits in blocks goes on as
+  // it is. Rows for one batch; this object is not to be used afterwards.
+  struct Resumption {
+    std::uint64_t least_incarnation = 0;
+    std::uint64_t next_op = 0;
+  };
+  Resumption begin_again(const std::vector<AheadStream>& known, store::Batch& batch) const;
 
   // The newest head of a node whose table of holds this writer has; goes into its blocks.
   Status record_seen_head(const NodeId& node, const rows::SeenHead& seen);
@@ -189,6 +202,7 @@ class Outbox {
   std::uint64_t next_op_ = 1;
   OpRange refused_range_;
   std::map<NodeId, log::Refusal> refusals_;
+  std::uint64_t least_incarnation_ = 0;  // of a stream that takes blocks; 0: any
   std::map<NodeId, rows::OutboxState> states_;
   std::map<NodeId, std::deque<QueuedBlock>> queued_;
   std::map<std::uint64_t, Address> pending_;  // by op number

@@ -46,6 +46,8 @@ Bytes node() { return meta("node"); }
 Bytes document_number() { return meta("document"); }
 Bytes head() { return meta("head"); }
 Bytes next_op() { return meta("next op"); }
+Bytes least_incarnation() { return meta("incarnation"); }
+Bytes epoch_record() { return meta("epoch"); }
 
 Bytes document(std::uint64_t number) { return table(kDocument).u64(number).take(); }
 Bytes record(std::uint64_t index) { return table(kRecord).u64(index).take(); }
@@ -53,6 +55,7 @@ Bytes merkle_node(const log::NodePosition& position) {
   return table(kMerkle).u32(position.level).u64(position.index).take();
 }
 Bytes cursor(const NodeId& writer) { return table(kCursor).fixed(writer).take(); }
+Bytes cursor_table() { return table(kCursor).take(); }
 Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number) {
   return table(kBlock).fixed(writer).u64(incarnation).u64(number).take();
 }

@@ -17,18 +17,21 @@ namespace kvswarm::node::rows {
 inline constexpr std::uint8_t kFormat = 1;
 
 // Single rows
-Bytes format();           // u8: version of the whole directory
-Bytes swarm();            // SwarmId that the directory belongs to
-Bytes node();             // NodeId that the directory belongs to
-Bytes document_number();  // u64: the document in force
-Bytes head();             // SignedHead: the newest one of this node's own log
-Bytes next_op();          // u64: the writer's next op number
+Bytes format();             // u8: version of the whole directory
+Bytes swarm();              // SwarmId that the directory belongs to
+Bytes node();               // NodeId that the directory belongs to
+Bytes document_number();    // u64: the document in force
+Bytes head();               // SignedHead: the newest one of this node's own log
+Bytes next_op();            // u64: the writer's next op number
+Bytes least_incarnation();  // u64: of a stream that takes blocks; absent before any restore
+Bytes epoch_record();       // u64: index of the record that began the log's epoch; epoch 0: absent
 
 // Tables
 Bytes document(std::uint64_t number);                  // JSON text
 Bytes record(std::uint64_t index);                     // encoded record
 Bytes merkle_node(const log::NodePosition& position);  // Hash
 Bytes cursor(const NodeId& writer);                    // StreamCursor
+Bytes cursor_table();
 Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number);  // BlockRow
 Bytes leaf(const Address& address);                                                  // LeafRow
 Bytes leaf_table();                   // prefix of all leaf rows

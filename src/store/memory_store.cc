@@ -84,6 +84,11 @@ void MemoryStore::crash(std::size_t kept) {
   unsynced_.clear();  // what a start finds on the disk is on the disk
 }
 
+void MemoryStore::put_back(const Image& image) {
+  crash();
+  rows_ = std::make_shared<Rows>(image);
+}
+
 void MemoryStore::reopen() {
   refused_ = {};
   next_failure_ = {};

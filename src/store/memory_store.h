@@ -39,12 +39,17 @@ class MemoryStore final : public Store {
   // crash().
   void fail_next_write(Status status, FailedWrite fate = FailedWrite::lost);
 
+  // A copy of the disk as it is, and the way back to one: for directories restored from a backup.
+  using Image = std::map<Bytes, Bytes, std::less<>>;
+  Image image() const { return *rows_; }
+  void put_back(const Image& image);
+
   // Writes that a crash() now would forget.
   std::size_t unsynced_writes() const { return unsynced_.size(); }
   std::size_t size() const { return rows_->size(); }
 
  private:
-  using Rows = std::map<Bytes, Bytes, std::less<>>;
+  using Rows = Image;
   using Undo = std::vector<Batch::Entry>;  // what a write replaced, in the order of the write
   class MemoryCursor;
 

@@ -14,7 +14,7 @@ test::SimulatedDisk& disk_of(Story& story, Side side) {
 
 // Reads that a full disk must not stop: the head, a key, the counts for status.
 void check_reads(Story& story) {
-  const auto greeted = story.storage.ask(node::request::Greet{9, 0, 0});
+  const auto greeted = story.storage.ask(node::request::Greet{9, {}, {}, {}});
   REQUIRE(greeted.status.ok());
   const auto& announcement = std::get<node::reply::Greeted>(greeted.body).announcement;
   REQUIRE(announcement.has_value());

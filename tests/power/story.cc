@@ -109,7 +109,8 @@ Status Machine::open(const Told& told) {
     return store::LevelDbStore::open("/node/db", store);
   };
   KVSWARM_ASSIGN_OR_RETURN(backend, node::Backend::open(std::move(options)));
-  return {};
+  const Status begun = backend->execute(node::request::Begin{}, wall_ms).status;
+  return begun.code() == StatusCode::disk_full ? Status() : begun;  // reads go on
 }
 
 Story::Story(const Setting& setting, Told told_in, test::SimulatedDisk writer_disk,
@@ -133,7 +134,7 @@ Problem Story::open() {
     told.document[side] = machine->backend->document().number();
   }
   step = "greet";
-  const StoreReply greeted = storage.ask(request::Greet{kReader, 0, 0});
+  const StoreReply greeted = storage.ask(request::Greet{kReader, setting_.writer.id(), {}, {}});
   const auto& announcement = std::get<reply::Greeted>(greeted.body).announcement;
   if (!greeted.status.ok() || !announcement) return fail("no head after opening", greeted.status);
   return check_head(*announcement);
@@ -149,7 +150,8 @@ Problem Story::check_head(const node::Announcement& announcement) {
       return "D2: a head of length " + std::to_string(last.length) + " was published, and now " +
              std::to_string(head->length);
     }
-    const StoreReply greeted = storage.ask(request::Greet{kWitness, 0, last.length});
+    const StoreReply greeted = storage.ask(
+        request::Greet{kWitness, setting_.writer.id(), log::sign_head(last, setting_.storage), {}});
     const auto& extends = std::get<reply::Greeted>(greeted.body).announcement;
     if (!greeted.status.ok()) return fail("D2: no proof", greeted.status);
     const Status consistent = log::verify_consistency(

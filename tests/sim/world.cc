@@ -34,6 +34,7 @@ struct World::Machine {
   std::uint64_t store_free_ms = 0;  // when the store thread is done with what it has
   std::uint64_t tick_ms = 0;        // for which a tick is scheduled; 0: none
   std::vector<std::string> told;
+  std::optional<Status> ended;
 };
 
 World::World(std::uint64_t seed) : random_(seed) { crypto::initialise(); }
@@ -64,6 +65,10 @@ bool World::is_running(NodeIndex index) const { return machines_.at(index)->core
 
 const std::vector<std::string>& World::told(NodeIndex index) const {
   return machines_.at(index)->told;
+}
+
+const std::optional<Status>& World::ended(NodeIndex index) const {
+  return machines_.at(index)->ended;
 }
 
 void World::found(const std::map<NodeIndex, std::uint64_t>& capacities,
@@ -100,12 +105,16 @@ void World::start(NodeIndex index) {
   auto backend = node::Backend::open(std::move(options));
   KVSWARM_ASSERT(backend.ok());
   machine.backend = std::move(backend).value();
+  node::Core::Options core;
+  core.key = &machine.key;
+  core.random = &random_;
+  core.ask_at_once = true;
   machine.core =
-      std::make_unique<node::Core>(node::Core::Options{&machine.key, &random_, false, {}},
-                                   node::Core::start_of(*machine.backend));
+      std::make_unique<node::Core>(std::move(core), node::Core::start_of(*machine.backend));
   ++machine.life;
   machine.tick_ms = 0;
   machine.store_free_ms = 0;
+  machine.ended.reset();
   drive(index, node::event::Tick{});
 }
 
@@ -239,6 +248,8 @@ void World::perform(NodeIndex index, node::Action& action) {
     KVSWARM_ASSERT(found != machine.tickets.end());  // each ticket is answered once
     *found->second = std::move(respond->outcome);
     machine.tickets.erase(found);
+  } else if (auto* end = std::get_if<node::action::End>(&action)) {
+    machine.ended = end->why;
   } else if (auto* tell = std::get_if<node::action::Tell>(&action)) {
     machine.told.push_back(tell->line);
   }

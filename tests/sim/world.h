@@ -67,6 +67,9 @@ class World {
   std::uint64_t trace() const { return trace_; }
   const std::vector<std::string>& told(NodeIndex index) const;  // what it said to its operator
 
+  // Why the node said that it must not go on; nothing while it has not.
+  const std::optional<Status>& ended(NodeIndex index) const;
+
   // Changes bytes on their way from one node; for hostile tests. Empty: no change.
   std::function<void(NodeIndex from, Bytes& bytes)> tamper;
 

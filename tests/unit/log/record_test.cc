@@ -106,10 +106,11 @@ TEST_CASE("a record that this program cannot read stops it, as written by a newe
     changed.append(more);
     return decode_record(changed).status().code();
   };
-  for (char type = 2; type <= 6; ++type) CHECK(verdict_with(1, type) == StatusCode::ok);
-  for (char type = 3; type <= 6; ++type) {
+  for (const char type : {2, 3, 4, 6}) CHECK(verdict_with(1, type) == StatusCode::ok);
+  for (const char type : {3, 4, 6}) {
     CHECK(verdict_with(1, type, "body") == StatusCode::newer_version);
   }
+  CHECK(verdict_with(1, 5) == StatusCode::corruption);
   CHECK(verdict_with(1, 2, "body") == StatusCode::corruption);
   CHECK(verdict_with(1, 7) == StatusCode::newer_version);
   CHECK(verdict_with(1, '\xff', "body") == StatusCode::newer_version);

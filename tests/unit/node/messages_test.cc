@@ -11,19 +11,28 @@ namespace {
 using checks::hash_of;
 using checks::signed_head;
 
+// Of a storage node to a writer, and of a writer to a storage node.
 Hello hello() {
   Hello out;
   out.document = {2, hash_of(0xd0)};
   out.keeps_log = true;
-  const auto head = log::decode_head(signed_head().head);
-  out.known_head = log::head_ref(*head);
+  out.epoch = 1;
+  const auto block = log::decode_signed_block(test::format_example("block.md", "block"));
+  out.known_block = {block->header, block->signature};
+  return out;
+}
+
+Hello hello_of_a_writer() {
+  Hello out;
+  out.document = {2, hash_of(0xd0)};
+  out.known_head = signed_head();
   return out;
 }
 
 Announcement announcement() {
   Announcement out;
   out.head = signed_head();
-  out.from_length = 1;
+  out.from = {0, 1};
   out.consistency = {hash_of(3), hash_of(4)};
   out.holds = test::format_example("log.md", "holds");
   return out;
@@ -43,8 +52,19 @@ TEST_CASE("the hello of docs/formats/messages.md is what it says it is") {
   CHECK(decoded->features == 0);
   CHECK(decoded->document == log::DocumentRef{2, hash_of(0xd0)});
   CHECK(decoded->keeps_log);
-  CHECK(decoded->known_head == hello().known_head);
-  CHECK(BytesView(decoded->known_head.hash.view()) == test::format_example("log.md", "head hash"));
+  CHECK(decoded->epoch == 1);
+  CHECK_FALSE(decoded->known_head.has_value());
+  REQUIRE(decoded->known_block.has_value());
+  CHECK(decoded->known_block->header == hello().known_block->header);
+  CHECK(decoded->known_block->signature == hello().known_block->signature);
+
+  const Bytes of_a_writer = test::format_example("messages.md", "hello of a writer");
+  CHECK(encode(hello_of_a_writer()) == of_a_writer);
+  const auto other = decode_hello(of_a_writer);
+  REQUIRE(other.ok());
+  CHECK_FALSE(other->keeps_log);
+  CHECK(other->known_head == signed_head());
+  CHECK_FALSE(other->known_block.has_value());
 }
 
 TEST_CASE("features that nobody has defined yet do no harm") {
@@ -65,6 +85,9 @@ TEST_CASE("a hello cut short anywhere, longer, or of another form is refused") {
   half_true[1 + 8 + 8 + 32] = 2;  // keeps log
   CHECK(decode_hello(half_true).status().code() == StatusCode::corruption);
   CHECK(checks::ambiguous(bytes, decode_hello) == 0);
+  const Bytes of_a_writer = encode(hello_of_a_writer());
+  CHECK(checks::accepted_lengths(of_a_writer, decode_hello) == 0);
+  CHECK(checks::ambiguous(of_a_writer, decode_hello) == 0);
 }
 
 TEST_CASE("an announcement comes back; its holds are checked by their root and not here") {
@@ -72,7 +95,14 @@ TEST_CASE("an announcement comes back; its holds are checked by their root and n
   const auto decoded = decode_announcement(bytes);
   REQUIRE(decoded.ok());
   CHECK(decoded->head == announcement().head);
-  CHECK(decoded->from_length == 1);
+  CHECK(decoded->from == LogPlace{0, 1});
+  CHECK_FALSE(decoded->epoch.has_value());
+  Announcement restored = announcement();
+  restored.epoch = {test::format_example("log.md", "epoch record"), {hash_of(5)}};
+  const auto again = decode_announcement(encode(restored));
+  REQUIRE(again.ok());
+  CHECK(again->epoch == restored.epoch);
+  CHECK(checks::ambiguous(encode(restored), decode_announcement) == 0);
   CHECK(decoded->consistency == announcement().consistency);
   CHECK(decoded->holds == announcement().holds);
   const std::size_t fixed = bytes.size() - announcement().holds.size();
@@ -83,7 +113,7 @@ TEST_CASE("an announcement comes back; its holds are checked by their root and n
 
 TEST_CASE("an announcement that promises a long proof or head allocates nothing for it") {
   const Bytes head = log::encode(signed_head());
-  const Bytes before = Bytes("\x01\xb4\x02", 3) + head + Bytes(8, '\0');
+  const Bytes before = Bytes("\x01\xb4\x02", 3) + head + Bytes(16 + 1, '\0');
   CHECK(decode_announcement(before + Bytes("\x00", 1)).ok());
   CHECK_FALSE(decode_announcement(before + Bytes("\xff\xff\xff\xff\x0f", 5)).ok());
   CHECK_FALSE(decode_announcement(before + Bytes("\x81\x01", 2) + Bytes(129 * 32, 'x')).ok());

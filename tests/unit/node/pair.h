@@ -36,7 +36,16 @@ struct Side {
     INFO(opened.status().message());
     REQUIRE(opened.ok());
     backend = std::move(opened).value();
+    REQUIRE(ask(request::Begin{}).status.ok());
   }
+
+  // The disk becomes what it was.
+  void put_back(const store::MemoryStore::Image& image) {
+    backend.reset();
+    disk.put_back(image);
+    open();
+  }
+  Bytes disk_row(const Bytes& name) const { return disk.image().at(name); }
 
   template <class Body>
   StoreReply ask(Body request) {
@@ -105,6 +114,28 @@ struct Pair {
     StoreReply reply = storage.ask(request::Read{5, 1, state::address_of(document->swarm(), key)});
     REQUIRE(reply.status.ok());
     return std::get<reply::Answered>(std::move(reply.body)).answer;
+  }
+
+  // The head that the storage node signed, or might have, when its log was that long.
+  log::SignedHead head_at(std::uint64_t length) {
+    std::vector<Hash> leaves;
+    const auto tree = log::record_tree(document->swarm());
+    for (std::uint64_t i = 0; i < length; ++i) {
+      leaves.push_back(tree.leaf(storage.disk.get(rows::record(i)).value().value()));
+    }
+    log::Head head;
+    head.swarm = document->swarm();
+    head.node = storage.key.id();
+    head.length = length;
+    head.log_root = log::root_of(tree, leaves);
+    return log::sign_head(head, storage.key);
+  }
+  reply::Greeted greet(std::optional<log::SignedHead> known_head,
+                       std::optional<KnownBlock> known_block = {}) {
+    StoreReply reply = storage.ask(
+        request::Greet{9, writer.key.id(), std::move(known_head), std::move(known_block)});
+    REQUIRE(reply.status.ok());
+    return std::get<reply::Greeted>(std::move(reply.body));
   }
 
   SeededRandom random;

@@ -16,7 +16,11 @@ namespace kvswarm::node {
 struct Stage {
   explicit Stage(const std::vector<NodeId>& more_writers = {})
       : pair(more_writers),
-        core({&pair.storage.key, &random, false, {}}, Core::start_of(*pair.storage.backend)) {}
+        core({&pair.storage.key, &random, false, {}, true},
+             Core::start_of(*pair.storage.backend)) {
+    // Nobody's address is known, so that it serves at once.
+    step(event::Tick{});
+  }
 
   // Steps the core; what it sends goes to the stranger, what it asks of the store is kept.
   void step(Event event) {
@@ -27,7 +31,9 @@ struct Stage {
       if (auto* send = std::get_if<action::Send>(&action)) sent[send->connection] += send->bytes;
       if (auto* close = std::get_if<action::Close>(&action)) closed.insert(close->connection);
       if (auto* ask = std::get_if<action::AskStore>(&action)) asked.push_back(ask->request);
+      if (std::holds_alternative<action::FindAddresses>(action)) looking_up = true;
     }
+    if (std::exchange(looking_up, false)) step(event::AddressesFound{});
   }
 
   // The store does the oldest request that waits for it.
@@ -48,6 +54,7 @@ struct Stage {
   std::map<ConnectionId, Bytes> sent;
   std::set<ConnectionId> closed;
   std::deque<StoreRequest> asked;
+  bool looking_up = false;
 };
 
 // The far end of a connection: an identity of its own that no document lists, unless it is given

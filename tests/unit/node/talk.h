@@ -25,12 +25,16 @@ struct Talk {
       if (auto* send = std::get_if<action::Send>(&action)) sent[send->connection] += send->bytes;
       if (auto* close = std::get_if<action::Close>(&action)) closed.insert(close->connection);
       if (auto* ask = std::get_if<action::AskStore>(&action)) asked.push_back(ask->request);
+      if (auto* dial = std::get_if<action::Dial>(&action)) dialled.push_back(dial->connection);
+      if (std::holds_alternative<action::FindAddresses>(action)) looking_up = true;
+      if (auto* end = std::get_if<action::End>(&action)) ended = end->why;
       if (auto* tell = std::get_if<action::Tell>(&action)) told += tell->line + "\n";
       if (auto* respond = std::get_if<action::Respond>(&action)) {
         REQUIRE(answers.emplace(respond->ticket, respond->outcome).second);
       }
     }
     if (store_works) work_off();
+    if (std::exchange(looking_up, false)) step(event::AddressesFound{addresses});
   }
   void work_off() {
     while (!asked.empty()) {
@@ -56,7 +60,7 @@ struct Talk {
     step(event::Accepted{connection});
     exchange();
     far->set_listed(true);
-    Hello hello;
+    Hello hello = far_hello;
     hello.document = document;
     say(MessageType::hello, 0, encode(hello));
   }
@@ -130,13 +134,20 @@ struct Talk {
   std::vector<swarm::Message> heard;
   std::map<Ticket, Result<Outcome>> answers;
   std::string told;
+  bool looking_up = false;
+  std::vector<ConnectionId> dialled;
+  Hello far_hello;                     // of the far end, but for the document
+  std::vector<PeerAddress> addresses;  // what the registry knows
+  std::optional<Status> ended;
 };
 
 // What an honest storage node announces to who was told its head of that length before.
 inline Announcement since(Pair& pair, std::uint64_t length) {
-  const StoreReply reply = pair.storage.ask(request::Greet{99, 0, length});
-  REQUIRE(std::get<reply::Greeted>(reply.body).announcement.has_value());
-  return *std::get<reply::Greeted>(reply.body).announcement;
+  std::optional<log::SignedHead> known;
+  if (length > 0) known = pair.head_at(length);
+  const auto announcement = pair.greet(known).announcement;
+  REQUIRE(announcement.has_value());
+  return *announcement;
 }
 
 // A log of one record that the storage node signs, whatever it really holds.
