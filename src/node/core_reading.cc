@@ -173,7 +173,8 @@ void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message&
     return;
   }
   const std::string why = "node " + short_hex(peer) + ": " + error->text;
-  if (const auto fetch = fetches_.find(message.request_id); fetch != fetches_.end()) {
+  const auto fetch = fetches_.find(message.request_id);
+  if (fetch != fetches_.end() && fetch->second.connection == connection) {
     const DocumentFetch failed = std::move(fetch->second);
     fetches_.erase(fetch);
     if (failed.refusal) {

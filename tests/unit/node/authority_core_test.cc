@@ -281,6 +281,21 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a fetch of a document ends by the word of the node that was asked, and of nobody else") {
+  Reader reader(true);
+  Talk& talk = reader.talk;
+  const std::uint64_t id = talk.heard.back().request_id;
+  const ConnectionId asked = talk.connection;
+  std::optional<swarm::Session> holder = std::move(talk.far);
+  talk.connect(crypto::SigningKey::generate(talk.random));
+  talk.say(MessageType::error, id, encode(ErrorMessage{StatusCode::failure, "no"}));
+  CHECK(!talk.is_answered());
+  talk.far = std::move(holder);
+  talk.connection = asked;
+  talk.say(MessageType::document, id, reader.second->to_json());
+  CHECK(talk.outcome().ok());
+}
+
 TEST_CASE("a document of any size that can be adopted is served, also to who is not listed") {
   Talk talk(start_of_storage, &Pair::storage);
   config::Changes changes;
