@@ -198,10 +198,10 @@ Result<std::optional<BlockVerdict>> Applier::committed_before(
 Result<std::optional<log::RefusalReason>> Applier::lacks_authority(
     const log::BlockHeader& header) const {
   using log::RefusalReason;
-  if (!document_.is_writer(header.writer)) return std::optional(RefusalReason::unauthorised);
   if (header.document.number == document_.number() && header.document.hash != document_.hash()) {
     return std::optional(RefusalReason::other_document);
   }
+  if (!document_.is_writer(header.writer)) return std::optional(RefusalReason::unauthorised);
   KVSWARM_ASSIGN_OR_RETURN(const std::uint64_t grant, grant_of(*options_.store, header.writer));
   if (header.document.number < grant) return std::optional(RefusalReason::earlier_grant);
   return std::optional<RefusalReason>();

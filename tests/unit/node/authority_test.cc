@@ -79,6 +79,16 @@ TEST_CASE("A1: a node that passed documents over goes by those that it adopted")
   }
 }
 
+TEST_CASE("C3: a block signed under another document with our number is refused as that alone") {
+  Grants here;
+  here.remove();
+  log::BlockHeader header = log::decode_block_header(here.block(1, 1, 1, 1).header).value();
+  header.document = {2, {}};  // by its own document 2 it was a writer
+  const Bytes op = log::encode(log::make_op(header.swarm, log::OpKind::put, 1, "k", "1"));
+  const auto block = log::make_block(header, {{op, "1", 1}}, here.writer.key);
+  CHECK(here.reason_of(block) == log::RefusalReason::other_document);
+}
+
 TEST_CASE("A1: grants stand and fall with the record of their document") {
   for (const auto fate :
        {store::MemoryStore::FailedWrite::lost, store::MemoryStore::FailedWrite::landed}) {
