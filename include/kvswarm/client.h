@@ -78,7 +78,8 @@ class KVSWARM_EXPORT Client {
   // The document in force.
   virtual Result<Config> document() noexcept = 0;
 
-  // Makes a blocked call return `interrupted` soon. Safe from a signal handler's thread and from
+  // Makes a blocked call return `interrupted` soon, unless its answer is there; a write with goal
+  // `queued` goes on until the ops are durable. Safe from a signal handler's thread and from
   // the handler itself (it only stores a flag and writes to a pipe).
   virtual void interrupt() noexcept = 0;
 };

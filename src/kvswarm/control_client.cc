@@ -47,13 +47,15 @@ Result<Bytes> ControlClient::receive_frame(const std::atomic<bool>* interrupt,
   while (true) {
     KVSWARM_ASSIGN_OR_RETURN(auto payload, control::take_frame(buffer_));
     if (payload) return std::move(*payload);
-    if (interrupt != nullptr && *interrupt) return Status(StatusCode::interrupted, "interrupted");
     const std::uint64_t now = now_ms();
-    if (now >= deadline_ms) {
+    // One more look before giving up: an answer that is here counts.
+    const bool interrupted = interrupt != nullptr && *interrupt;
+    auto bytes = socket_.receive_some(interrupted ? now : std::min(deadline_ms, now + kPollMs));
+    if (!bytes.ok() && bytes.status().code() == StatusCode::timed_out) {
+      if (interrupted) return Status(StatusCode::interrupted, "interrupted");
+      if (now < deadline_ms) continue;
       return Status(StatusCode::timed_out, "the process that owns the data directory is silent");
     }
-    auto bytes = socket_.receive_some(std::min(deadline_ms, now + kPollMs));
-    if (!bytes.ok() && bytes.status().code() == StatusCode::timed_out) continue;
     if (!bytes.ok()) return bytes.status();
     if (bytes->empty()) {
       return Status(StatusCode::unavailable, "the process that owns the data directory ended");

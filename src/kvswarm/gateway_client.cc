@@ -5,9 +5,23 @@
 
 namespace kvswarm {
 
+namespace {
+
+const std::atomic<bool> kNever = false;
+
+// What only queues waits for the disk and for nobody else. Its answer says whether the ops are
+// safe, so an interrupt does not leave it behind.
+bool only_queues(const Request& request) {
+  const auto* write = std::get_if<WriteRequest>(&request);
+  return write != nullptr && write->goal == node::Goal::queued;
+}
+
+}  // namespace
+
 template <class Kind>
 Result<Kind> GatewayClient::call(Request request) {
-  KVSWARM_ASSIGN_OR_RETURN(Response response, gateway_->call(std::move(request), interrupt_));
+  const std::atomic<bool>& interrupt = only_queues(request) ? kNever : interrupt_;
+  KVSWARM_ASSIGN_OR_RETURN(Response response, gateway_->call(std::move(request), interrupt));
   auto* kind = std::get_if<Kind>(&response);
   if (kind == nullptr) return Status(StatusCode::corruption, "an answer to another question");
   return std::move(*kind);

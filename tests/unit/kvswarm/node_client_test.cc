@@ -1,6 +1,9 @@
 // The library as a program embeds it: several nodes in one process, and clients beside them.
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
 #include <thread>
 
 #include "unit/kvswarm/swarm.h"
@@ -11,13 +14,15 @@ namespace {
 using test::put;
 using test::Swarm;
 
+const WriteOptions kReceipted = {WriteGoal::receipted, 20'000};
+
 TEST_CASE("nodes and clients of one process: put, get, delete, export, status") {
   Swarm swarm;
   const auto storage = swarm.start("a", true);
   CHECK(storage->id() == swarm.storage_id);
   CHECK(!storage->address().empty());
   const auto writer = swarm.open("x");
-  const auto report = writer->write({put("greeting", "hi"), put("cool", "beans")}, {});
+  const auto report = writer->write({put("greeting", "hi"), put("cool", "beans")}, kReceipted);
   REQUIRE(report.ok());
   CHECK(report->reached);
   REQUIRE(report->destinations.size() == 1);
@@ -27,7 +32,7 @@ TEST_CASE("nodes and clients of one process: put, get, delete, export, status") 
   REQUIRE(got.ok());
   CHECK(got->value == "hi");
   CHECK(got->writer == swarm.writer_id);
-  REQUIRE(writer->write({{Operation::Kind::del, "greeting", {}}}, {}).ok());
+  REQUIRE(writer->write({{Operation::Kind::del, "greeting", {}}}, kReceipted)->reached);
   CHECK(!reader->get("greeting")->found);
   std::vector<std::string> keys;
   const auto exported = reader->export_all([&](const Operation& operation) {
@@ -45,7 +50,7 @@ TEST_CASE("a client of a directory that a node owns goes through its control soc
   const auto storage = swarm.start("a", true);
   const auto node = swarm.start("x", false);
   const auto client = swarm.open("x");
-  REQUIRE(client->write({put("k", "v")}, {}).ok());
+  REQUIRE(client->write({put("k", "v")}, kReceipted)->reached);
   CHECK(client->get("k")->value == "v");
   CHECK(client->document()->number() == 1);
   CHECK(client->get("absent")->found == false);
@@ -75,29 +80,42 @@ TEST_CASE("an interrupt ends a wait soon; what was queued stays queued") {
   CHECK(waited.status().code() == StatusCode::interrupted);
 }
 
-TEST_CASE("a blocking call from the node's own thread is refused instead of hanging") {
+TEST_CASE("an interrupt leaves no write behind that only queues: its answer says what is safe") {
   Swarm swarm;
   std::unique_ptr<Node> node;
-  StatusCode code = StatusCode::ok;
-  NodeOptions options;
-  options.directory = swarm.folder / "a";
-  options.config_path = swarm.config_path;
-  options.listen = true;
-  Node* raw = nullptr;
+  SECTION("in this process") {}
+  SECTION("through the control socket of another") { node = swarm.start("x", false); }
+  const auto writer = swarm.open("x");
+  writer->interrupt();
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    const auto queued = writer->write({put("k", "v")}, {WriteGoal::queued, 0});
+    REQUIRE(queued.ok());
+    REQUIRE(queued->last_operation == number);
+  }
+  const auto waited = writer->await(1, 20, {WriteGoal::receipted, 60'000});
+  CHECK(waited.status().code() == StatusCode::interrupted);
+}
+
+TEST_CASE("a blocking call from the node's own thread is refused instead of hanging") {
+  Swarm swarm;
+  std::promise<StatusCode> code;
+  std::atomic<Node*> asked = nullptr;
+  NodeOptions options = swarm.options("a", true);
   options.on_message = [&](std::string_view) {
-    if (raw != nullptr) code = raw->client().get("k").status().code();
+    Node* const once = asked.exchange(nullptr);
+    if (once != nullptr) code.set_value(once->client().get("k").status().code());
   };
-  node = Node::start(options).value();
-  raw = node.get();
+  const auto node = swarm.start(std::move(options));
+  asked = node.get();
   // A new document makes the node say something, on its own thread.
-  const auto client = swarm.open("x");
   const auto second = Config::load(swarm.config_path)->add_writer(swarm.storage_id);
   REQUIRE(second.ok());
-  REQUIRE(second->save(swarm.config_path).ok());
-  while (swarm.open("a")->document()->number() != 2) std::this_thread::yield();
+  REQUIRE(node->set_config(*second, {}).ok());
+  auto came = code.get_future();
+  REQUIRE(came.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  CHECK(came.get() == StatusCode::wrong_thread);
   node->stop();
   REQUIRE(node->wait().ok());
-  CHECK(code == StatusCode::wrong_thread);
 }
 
 }  // namespace
