@@ -42,9 +42,11 @@ int main(int count, char** arguments) {
   const auto before = value_or_exit(client.get("greeting"), "get");
   std::cout << "before: " << (before.found ? before.value : "nothing") << '\n';
 
-  // Returns when the storage node has answered with a receipt, or after 3 s.
-  const auto report = value_or_exit(
-      client.write({{kvswarm::Operation::Kind::put, "greeting", "hello"}}, {}), "write");
+  // Returns when the storage node has answered with a receipt, or after 20 s.
+  const auto report =
+      value_or_exit(client.write({{kvswarm::Operation::Kind::put, "greeting", "hello"}},
+                                 {kvswarm::WriteGoal::receipted, 20'000}),
+                    "write");
   std::cout << "op " << report.last_operation << (report.reached ? ": applied" : ": queued")
             << '\n';
 

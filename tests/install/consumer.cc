@@ -17,7 +17,9 @@ int main(int, char** arguments) {
   options.config_path = folder + "/config.json";
   const auto node = kvswarm::Node::start(options);
   if (!node.ok()) return 3;
-  if (!(*node)->client().write({{kvswarm::Operation::Kind::put, "k", "v"}}, {}).ok()) return 4;
+  const auto written = (*node)->client().write({{kvswarm::Operation::Kind::put, "k", "v"}},
+                                               {kvswarm::WriteGoal::receipted, 20'000});
+  if (!written.ok() || !written->reached) return 4;
   const auto got = (*node)->client().get("k");
   if (!got.ok() || got->value != "v") return 5;
   std::printf("kvswarm %s\n", kvswarm::version());

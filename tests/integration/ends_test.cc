@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
+#include "support/skip.h"
 #include "support/terminal.h"
 
 using kvswarm::FileDescriptor;
@@ -22,6 +23,7 @@ using kvswarm::test::catches;
 using kvswarm::test::Command;
 using kvswarm::test::contains;
 using kvswarm::test::eventually;
+using kvswarm::test::has_terminals;
 using kvswarm::test::Outcome;
 using kvswarm::test::Process;
 using kvswarm::test::Swarm;
@@ -85,7 +87,7 @@ TEST_CASE("a node that still waits for its directory ends with 0 when it is aske
     for (const char* verb : {"listen", "connect"}) {
       const auto node = swarm.start("a", verb);
       REQUIRE(eventually([&] { return catches(node->pid(), SIGHUP); }));  // the last it takes
-      const Outcome outcome = node->stop(signal, 5000);
+      const Outcome outcome = node->stop(signal);
       INFO(verb << ", signal " << signal << ": " << outcome.errors);
       CHECK(outcome.exit_code == 0);
       CHECK(outcome.errors.empty());
@@ -111,6 +113,7 @@ read go; kill -HUP $job; kill -INT $job; read go; kill -TERM $job; wait $job; ex
 }
 
 TEST_CASE("on a terminal Ctrl-C ends a node with 0, and leaves nothing behind") {
+  if (!has_terminals()) KVSWARM_SKIP("no pseudo-terminals here");
   Swarm swarm({{"a", 1}}, {"x"});
   for (const char* verb : {"listen", "connect"}) {
     Terminal terminal(swarm.command_as("a", {verb}));
@@ -125,6 +128,7 @@ TEST_CASE("on a terminal Ctrl-C ends a node with 0, and leaves nothing behind") 
 }
 
 TEST_CASE("SIGHUP reads the document again while the terminal is there, and ends the node after") {
+  if (!has_terminals()) KVSWARM_SKIP("no pseudo-terminals here");
   Swarm swarm({{"a", 1}}, {"x"});
   std::filesystem::create_symlink(swarm.path("config.json"), swarm.path("link.json"));
   Terminal terminal(swarm.command({"-d", "a", "-c", "link.json", "listen"}));
@@ -143,22 +147,24 @@ TEST_CASE("SIGHUP reads the document again while the terminal is there, and ends
 }
 
 TEST_CASE("a second signal ends a node at once, whatever the first is busy with") {
+  if (!has_terminals()) KVSWARM_SKIP("no pseudo-terminals here");
   Swarm swarm({{"a", 1}}, {"x"});
   Command command = swarm.command_as("a", {"listen"});
   command.environment["NOTIFY_SOCKET"] = swarm.path("nobody");
   Terminal terminal(std::move(command));
   REQUIRE(terminal.wait_for("listening on "));
   REQUIRE(terminal.wait_for("READY=1"));  // that it was not told
-  terminal.type("\x13");                  // Ctrl-S: the next line that it says will hang
+  terminal.hold_output();                 // as Ctrl-S does: the next line that it says will hang
   REQUIRE(eventually([&] { return catches(terminal.pid(), SIGTERM); }));
   terminal.send_signal(SIGTERM);
   REQUIRE(eventually([&] { return !catches(terminal.pid(), SIGTERM); }));
   terminal.send_signal(SIGTERM);
-  CHECK(terminal.wait(5000).signal == SIGTERM);
+  CHECK(terminal.wait().signal == SIGTERM);
 }
 
 TEST_CASE(
     "a waiting write on a terminal says that its ops are safe; closing its window loses none") {
+  if (!has_terminals()) KVSWARM_SKIP("no pseudo-terminals here");
   Swarm swarm({{"a", 1}}, {"x"});
   swarm.connect("x");
   Terminal terminal(swarm.command_as("x", {"write", "--put.k=v", "--receipt", "--timeout", "60s"}));
@@ -193,6 +199,7 @@ echo ${PIPESTATUS[0]})",
 }
 
 TEST_CASE("progress is for terminals") {
+  if (!has_terminals()) KVSWARM_SKIP("no pseudo-terminals here");
   Swarm swarm({{"a", 1}}, {"x"});
   write_file(swarm.path("data"), kvswarm::test::import_lines({{"k", "v"}}));
   const std::vector<std::string> import = {"import", "data", "--timeout", "1s"};

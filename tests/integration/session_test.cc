@@ -1,8 +1,6 @@
 // The session of the README, word for word, and its last four commands started together.
 #include <signal.h>
 
-#include <chrono>
-
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
 #include "support/paths.h"
@@ -86,7 +84,6 @@ TEST_CASE("the last four commands of the session, started together, succeed 200 
   REQUIRE(swarm.as("x", {"write", "--put.greeting=hi"}).exit_code == 0);
   REQUIRE(swarm.as("y", {"write", "--put.cool=beans"}).exit_code == 0);
 
-  const auto begin = std::chrono::steady_clock::now();
   for (int round = 0; round < 200; ++round) {
     INFO("round " << round);
     const auto connect_x = swarm.start("x", "connect");
@@ -106,7 +103,4 @@ TEST_CASE("the last four commands of the session, started together, succeed 200 
     REQUIRE(connect_x->stop(SIGTERM).exit_code == 0);
     REQUIRE(connect_y->stop(SIGTERM).exit_code == 0);
   }
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
-  CHECK(seconds < std::chrono::seconds(60));
 }

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -24,6 +25,18 @@ int left_ms(Clock::time_point until) {
 }
 
 }  // namespace
+
+bool has_terminals() {
+  static const bool answer = [] {
+    int master = -1;
+    int slave = -1;
+    if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) return false;
+    close(slave);
+    close(master);
+    return true;
+  }();
+  return answer;
+}
 
 Terminal::Terminal(Command command) {
   std::vector<std::string> arguments = command.arguments;
@@ -71,6 +84,13 @@ void Terminal::send_signal(int signal) {
 
 void Terminal::type(const std::string& keys) {
   static_cast<void>(!::write(master_, keys.data(), keys.size()));
+}
+
+void Terminal::hold_output() {
+  const int slave = open(ptsname(master_), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  const bool held = slave >= 0 && tcflow(slave, TCOOFF) == 0;
+  if (slave >= 0) close(slave);
+  if (!held) throw std::runtime_error("tcflow");
 }
 
 void Terminal::close_window() {

@@ -11,6 +11,9 @@
 
 namespace kvswarm::test {
 
+// Whether this machine has pseudo-terminals: a container may come without /dev/pts.
+bool has_terminals();
+
 class Terminal {
  public:
   // Only arguments, program, environment and directory of the command count.
@@ -21,6 +24,7 @@ class Terminal {
 
   pid_t pid() const { return pid_; }
   void type(const std::string& keys);  // "\x03" is Ctrl-C
+  void hold_output();                  // what Ctrl-S does, and done when this returns
   void close_window();                 // the kernel sends SIGHUP
   void send_signal(int signal);
 

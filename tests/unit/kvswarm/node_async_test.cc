@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <future>
 #include <thread>
 
@@ -129,37 +128,41 @@ TEST_CASE("no callback comes from inside the call that took it, and each comes o
   Swarm swarm;
   const auto node = swarm.start("a", true);
   std::promise<void> done;
-  std::atomic<int> calls = 0;
-  // On the node's thread, where a callback could come too early.
-  bool inside = false;  // node's thread
+  // On the node's thread, where a callback could come too early; looked at after its end.
+  bool inside = false;
+  int too_early = 0;
+  int calls = 0;
+  bool taken = false;
+  StatusCode get_code = StatusCode::failure;
+  StatusCode add_code = StatusCode::ok;
+  const auto called = [&] {
+    if (inside) ++too_early;
+    if (++calls == 3) done.set_value();
+  };
   REQUIRE(node->post([&] {
     inside = true;
-    REQUIRE(node->get("k", 1000,
-                      [&](const Result<GetResult>& result) {
-                        CHECK(!inside);
-                        CHECK(result.ok());
-                        if (++calls == 3) done.set_value();
-                      })
-                .ok());
-    REQUIRE(node->status([&](const Result<StatusReport>&) {
-                  CHECK(!inside);
-                  if (++calls == 3) done.set_value();
-                })
-                .ok());
-    REQUIRE(node->add_writer("no id",
-                             [&](const Result<Config>& result) {
-                               CHECK(!inside);
-                               CHECK(result.status().code() == StatusCode::usage);
-                               if (++calls == 3) done.set_value();
-                             })
-                .ok());
+    const auto get_call = node->get("k", 20'000, [&](const Result<GetResult>& result) {
+      get_code = result.status().code();
+      called();
+    });
+    const auto status_call = node->status([&](const Result<StatusReport>&) { called(); });
+    const auto add_call = node->add_writer("no id", [&](const Result<Config>& result) {
+      add_code = result.status().code();
+      called();
+    });
+    taken = get_call.ok() && status_call.ok() && add_call.ok();
     inside = false;
   }));
   done.get_future().wait();
   std::promise<Status> closed;
   REQUIRE(node->close([&](const Status& why) { closed.set_value(why); }).ok());
   CHECK(closed.get_future().get().ok());
+  REQUIRE(node->wait().ok());
+  CHECK(taken);
+  CHECK(too_early == 0);
   CHECK(calls == 3);
+  CHECK(get_code == StatusCode::ok);
+  CHECK(add_code == StatusCode::usage);
 }
 
 TEST_CASE("the end answers what is open, and what comes after it is refused") {

@@ -49,7 +49,7 @@ struct Swarm {
     ClientOptions options;
     options.directory = folder / directory;
     options.config_path = config_path;
-    options.timeout_ms = 5000;
+    options.timeout_ms = 20'000;
     auto client = Client::open(options);
     INFO(client.status().message());
     REQUIRE(client.ok());
