@@ -203,7 +203,7 @@ TEST_CASE("F1: an older copy of a writer's directory signs nothing and exits 5")
   REQUIRE(swarm.as("x", {"write", "--put.k=x", "--put.only x=v", "--receipt"}).exit_code == 0);
   const std::uint64_t length = swarm.length("a");
   const Outcome older = swarm.as(
-      "copy", {"write", "--put.k=copy", "--put.only copy=v", "--receipt", "--timeout", "3s"});
+      "copy", {"write", "--put.k=copy", "--put.only copy=v", "--receipt", "--timeout", "20s"});
   INFO(older.errors);
   CHECK(older.exit_code == 5);
   CHECK(contains(older.errors, "signed block 2 of incarnation 1"));
