@@ -9,7 +9,7 @@ namespace {
 
 const std::atomic<bool> kNever = false;
 
-// What only queues waits for the disk and for nobody else. Its answer says whether the ops are
+// What only queues is answered as soon as the disk has it. That answer says whether the ops are
 // safe, so an interrupt does not leave it behind.
 bool only_queues(const Request& request) {
   const auto* write = std::get_if<WriteRequest>(&request);
