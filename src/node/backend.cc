@@ -77,50 +77,56 @@ Status Backend::settle_identity() {
   return {};
 }
 
+// The document in force, and those before it, as the disk has them; nothing on a new disk.
+Status Backend::read_documents() {
+  KVSWARM_ASSIGN_OR_RETURN(const auto number_row, store_->get(rows::document_number()));
+  if (!number_row) return {};
+  KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_u64(*number_row));
+  std::vector<config::Document> documents;
+  const std::uint64_t oldest = number > kPastDocuments ? number - kPastDocuments : 1;
+  for (std::uint64_t n = oldest; n <= number; ++n) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto json, store_->get(rows::document(n)));
+    if (!json) continue;
+    KVSWARM_ASSIGN_OR_RETURN(config::Document document, config::Document::parse(*json));
+    documents.push_back(std::move(document));
+  }
+  if (documents.empty() || documents.back().number() != number) {
+    return {StatusCode::corruption, "the document in force is missing"};
+  }
+  document_ = documents.back();
+  past_documents_ = std::move(documents);
+  return {};
+}
+
 // Decides which document is in force: the newer of the stored and the given one (promise C3).
 Status Backend::settle_document() {
-  KVSWARM_ASSIGN_OR_RETURN(const auto number_row, store_->get(rows::document_number()));
-  std::optional<config::Document> stored;
-  if (number_row) {
-    KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_u64(*number_row));
-    const std::uint64_t oldest = number > kPastDocuments ? number - kPastDocuments : 1;
-    for (std::uint64_t n = oldest; n <= number; ++n) {
-      KVSWARM_ASSIGN_OR_RETURN(const auto json, store_->get(rows::document(n)));
-      if (!json) continue;
-      KVSWARM_ASSIGN_OR_RETURN(config::Document document, config::Document::parse(*json));
-      past_documents_.push_back(document);
-      if (n == number) stored = std::move(document);
-    }
-    if (!stored) return {StatusCode::corruption, "the document in force is missing"};
-  }
-  if (!stored && !options_.document) {
+  KVSWARM_RETURN_IF_ERROR(read_documents());
+  if (!document_ && !options_.document) {
     return {StatusCode::usage, "the data directory has no document yet: pass one with -c"};
   }
-  if (stored && options_.document) {
-    const config::Document& given = *options_.document;
-    if (given.swarm() != stored->swarm()) return wrong_swarm(stored->swarm(), given.swarm());
-    if (given.number() == stored->number() && given.hash() != stored->hash()) {
-      return {StatusCode::conflict, "another document with number " +
-                                        std::to_string(given.number()) +
-                                        " was in force here before"};
-    }
-  }
-  document_ = stored ? *stored : *options_.document;
   if (!options_.document) return {};
-  if (!stored || options_.document->number() > stored->number()) return take_given(stored);
-  if (options_.document->number() < stored->number()) {
-    notice_ = "document " + std::to_string(options_.document->number()) + " is older than number " +
+  const config::Document& given = *options_.document;
+  if (document_ && given.swarm() != document_->swarm()) {
+    return wrong_swarm(document_->swarm(), given.swarm());
+  }
+  if (document_ && given.number() == document_->number() && given.hash() != document_->hash()) {
+    return {StatusCode::conflict, "another document with number " + std::to_string(given.number()) +
+                                      " was in force here before"};
+  }
+  if (!document_ || given.number() > document_->number()) return take_given();
+  if (given.number() < document_->number()) {
+    notice_ = "document " + std::to_string(given.number()) + " is older than number " +
               std::to_string(document_->number()) + ", which was in force here before and stays so";
   }
   return {};
 }
 
-Status Backend::take_given(const std::optional<config::Document>& stored) {
+Status Backend::take_given() {
   const config::Document& given = *options_.document;
   store::Batch batch;
-  store_document(given, stored ? *stored : given.origin(), batch);
+  store_document(given, document_ ? *document_ : given.origin(), batch);
   const Status written = noted(store_->write(batch, store::Sync::yes));
-  if (written.code() == StatusCode::disk_full && stored) {
+  if (written.code() == StatusCode::disk_full && document_) {
     // The node goes on reading, under the document that it has (promise D4).
     notice_ =
         "document " + std::to_string(given.number()) + " was not adopted: " + written.message();
@@ -171,13 +177,16 @@ Status Backend::ready_to_write() {
   auto store = options_.open_store();
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();
+  // The write that failed may have landed all the same, and with it a newer document.
+  KVSWARM_RETURN_IF_ERROR(read_documents());
   KVSWARM_RETURN_IF_ERROR(open_parts());
   if (begun_ && keeps_log(*document_)) {
     KVSWARM_RETURN_IF_ERROR(applier_->adopt(*document_, wall_ms_, {}));
   }
   fault_ = Status();
-  reopened_ = std::make_shared<const Reopened>(Reopened{
-      outbox_->queued(), outbox_->pending_ops(), outbox_->next_op(), outbox_->refused_range()});
+  reopened_ = std::make_shared<const Reopened>(Reopened{*document_, outbox_->queued(),
+                                                        outbox_->pending_ops(), outbox_->next_op(),
+                                                        outbox_->refused_range()});
   return noted(store_->refused());
 }
 

@@ -205,6 +205,7 @@ struct Done {};
 
 // What the disk says after the store had to be opened again.
 struct Reopened {
+  config::Document document;  // in force
   std::map<NodeId, std::deque<QueuedBlock>> queued;
   std::vector<std::uint64_t> pending_ops;
   std::uint64_t next_op = 1;
@@ -263,8 +264,9 @@ class Backend {
   explicit Backend(Options options) : options_(std::move(options)) {}
   Status start();
   Status settle_identity();
+  Status read_documents();
   Status settle_document();
-  Status take_given(const std::optional<config::Document>& stored);
+  Status take_given();
   Status open_parts();
   void store_document(const config::Document& document, const config::Document& previous,
                       store::Batch& batch) const;

@@ -227,7 +227,7 @@ void Core::handle(event::DescribeStatus& event) {
 }
 
 // The store was opened again after a failed write, which may have landed all the same: what waits
-// in the outbox is what the disk says.
+// in the outbox is what the disk says, and so is the document in force.
 void Core::take_over(const Reopened& reopened) {
   delivery_ = Delivery();
   for (const auto& [destination, queue] : reopened.queued) {
@@ -237,6 +237,7 @@ void Core::take_over(const Reopened& reopened) {
   next_op_ = reopened.next_op;
   refused_range_ = reopened.refused_range;
   waits_dirty_ = true;
+  if (reopened.document != document_) put_in_force(reopened.document);
 }
 
 Hello Core::make_hello(const NodeId& peer) const {

@@ -158,6 +158,7 @@ class Core {
   Status contradiction(const NodeId& peer, const log::SignedHead& head);
   LogPlace seen_length(const NodeId& peer) const;
   void take_over(const Reopened& reopened);
+  void put_in_force(const config::Document& document);
   Hello make_hello(const NodeId& peer) const;
 
   // Asking the others first (core_asking.cc)

@@ -289,13 +289,18 @@ void Core::on_reply(const Status& status, reply::Adopted& reply) {
     if (conflicts) keep_documents({other.number(), other.hash()}, other.to_json());
     return;
   }
-  past_documents_.emplace(reply.document.number(), reply.document);
-  document_ = reply.document;
+  // Otherwise this very reply told of it: an adoption that had seemed to fail.
+  if (reply.document != document_) put_in_force(reply.document);
+  if (ticket != 0) respond(ticket, Outcome(document_));
+}
+
+void Core::put_in_force(const config::Document& document) {
+  past_documents_.emplace(document.number(), document);
+  document_ = document;
   connections_.set_document(document_);
   for (const NodeId& destination : delivery_.destinations()) delivery_.restart(destination);
-  if (ticket != 0) respond(ticket, Outcome(document_));
   place_pending_at_ms_ = now_.monotonic_ms;
-  tell(Severity::info, name + " is in force");
+  tell(Severity::info, "document " + std::to_string(document.number()) + " is in force");
 }
 
 void Core::on_reply(const Status& status, reply::Counts& reply) {

@@ -317,5 +317,29 @@ TEST_CASE("a document of any size that can be adopted is served, also to who is 
   CHECK(config::Document::parse(json).status().code() == StatusCode::usage);
 }
 
+TEST_CASE("the core goes by the document that the store has after it was opened again") {
+  Talk talk(start_of_storage, &Pair::storage);
+  config::Changes changes;
+  changes.remove_writers = {talk.pair.writer.key.id()};
+  const config::Document second = talk.pair.document->updated(changes).value();
+  talk.here.disk.fail_next_write(Status(StatusCode::disk_full, "full"),
+                                 store::MemoryStore::FailedWrite::landed);
+  talk.step(event::DocumentFound{second, ++talk.ticket});
+  CHECK(!talk.answers.at(talk.ticket).ok());
+  CHECK(talk.core.document() == *talk.pair.document);
+  SECTION("at any request that writes") {
+    request::KeepEvidence request;
+    talk.step(event::StoreReplied{talk.here.backend->execute(std::move(request), 2000)});
+  }
+  SECTION("at the same document once more") {
+    talk.step(event::DocumentFound{second, ++talk.ticket});
+    CHECK(talk.answers.at(talk.ticket).ok());
+  }
+  CHECK(talk.core.document() == second);
+  const std::string line = "document 2 is in force\n";
+  REQUIRE(talk.told.find(line) != std::string::npos);
+  CHECK(talk.told.find(line) == talk.told.rfind(line));  // told once
+}
+
 }  // namespace
 }  // namespace kvswarm::node

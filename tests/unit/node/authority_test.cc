@@ -106,6 +106,23 @@ TEST_CASE("A1: grants stand and fall with the record of their document") {
   }
 }
 
+TEST_CASE("A1: a document whose failed write landed is in force once the store is open again") {
+  Grants here;
+  const auto old = here.block(1, 1, 1, 1);
+  here.remove(false);
+  here.storage.disk.fail_next_write(Status(StatusCode::disk_full, "full"),
+                                    store::MemoryStore::FailedWrite::landed);
+  CHECK(!here.storage.ask(request::Adopt{*here.document}).status.ok());
+  CHECK(here.storage.backend->document().number() == 1);
+  CHECK(here.reason_of(old) == log::RefusalReason::unauthorised);  // the store is opened again
+  CHECK(here.storage.backend->document().number() == 2);
+  CHECK(here.storage.backend->past_documents().size() == 2);
+  const StoreReply counted = here.storage.ask(request::Count{});
+  const log::Head& head = std::get<reply::Counts>(counted.body).head;
+  CHECK(head.length == 2);
+  CHECK(head.document == log::DocumentRef{2, here.document->hash()});
+}
+
 TEST_CASE("A1: a document given at the start has its record, with its grants, before any block") {
   Grants here;
   const auto old = here.block(1, 1, 1, 1);
