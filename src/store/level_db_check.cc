@@ -64,6 +64,7 @@ class Version {
  public:
   // One version edit: fields of LevelDB's db/version_edit.cc, each behind its tag.
   bool take(BytesView edit) {
+    made_last_.clear();
     while (!edit.empty()) {
       const auto tag = take_varint(&edit);
       if (!tag || !take_field(*tag, &edit)) return false;
@@ -73,6 +74,10 @@ class Version {
 
   std::uint64_t log_number() const { return log_number_; }
   const std::map<std::uint64_t, std::uint64_t>& tables() const { return tables_; }
+  // Tables that the last edit made.
+  const std::vector<std::uint64_t>& made_last() const { return made_last_; }
+  // Edits so far after which LevelDB could open: they say which number is free.
+  std::size_t states() const { return states_; }
 
  private:
   static bool skip_string(BytesView* edit) {
@@ -97,6 +102,7 @@ class Version {
     const auto first = take_varint(edit);  // a number, or the level
     if (!first) return false;
     if (tag == log) log_number_ = *first;
+    if (tag == next) ++states_;
     if (tag == log || tag == next || tag == sequence || tag == kPreviousLog) return true;
     if (tag == pointer) return skip_string(edit);
     const auto table = take_varint(edit);
@@ -108,12 +114,21 @@ class Version {
     const auto bytes = take_varint(edit);
     if (tag != made || !bytes || !skip_string(edit) || !skip_string(edit)) return false;
     tables_[*table] = *bytes;
+    made_last_.push_back(*table);
     return true;
   }
 
   std::uint64_t log_number_ = 0;
   std::map<std::uint64_t, std::uint64_t> tables_;  // number -> length
+  std::vector<std::uint64_t> made_last_;
+  std::size_t states_ = 0;
 };
+
+std::string table_name(std::uint64_t number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "%06llu.ldb", static_cast<unsigned long long>(number));
+  return name;
+}
 
 class Checker {
  public:
@@ -150,7 +165,7 @@ class Checker {
   }
 
   // Checks what is synced of a log or MANIFEST, and how far it may be read.
-  Status check_records(const std::string& name, const std::function<Status(BytesView)>& take) {
+  Status check_records(const std::string& name, const TakeRecord& take) {
     KVSWARM_ASSIGN_OR_RETURN(const std::uint64_t valid, read_level_db_log(env_, path(name), take));
     const auto synced = out_.synced.find(name);
     if (synced != out_.synced.end() && valid < synced->second) {
@@ -162,6 +177,28 @@ class Checker {
     return {};
   }
 
+  // Takes the edits of a MANIFEST that begin before `end`.
+  Status read_edits(const std::string& name, std::uint64_t end) {
+    version_ = Version();
+    return check_records(name, [&, end](BytesView edit, std::uint64_t at) {
+      if (at >= end) return Status();
+      last_edit_at_ = at;
+      return version_.take(edit) ? Status() : damaged(path(name), "it holds an unknown field");
+    });
+  }
+
+  // LevelDB syncs the names of tables with the edit that makes them: a cut before that may keep
+  // the edit and not a name. It removes what an edit replaces only after that sync, so the state
+  // before is all there. Earlier edits, and the state that CURRENT was made for, were synced.
+  bool last_edit_is_torn(const std::string& name) const {
+    const auto synced = out_.synced.find(name);
+    if (synced != out_.synced.end() && synced->second > last_edit_at_) return false;
+    const auto& made = version_.made_last();
+    return version_.states() > 1 && std::any_of(made.begin(), made.end(), [&](std::uint64_t table) {
+             return names_.count(table_name(table)) == 0;
+           });
+  }
+
   Status check_manifest() {
     const auto current = read_start(env_, path("CURRENT"), kCurrentBytes);
     if (!current) return {StatusCode::failure, "cannot read " + path("CURRENT")};
@@ -170,17 +207,19 @@ class Checker {
       return damaged(path("CURRENT"), "it names no MANIFEST");
     }
     if (names_.count(name) == 0) return damaged(path(name), "it is missing");
-    KVSWARM_RETURN_IF_ERROR(check_records(name, [&](BytesView edit) {
-      return version_.take(edit) ? Status() : damaged(path(name), "it holds an unknown field");
-    }));
+    KVSWARM_RETURN_IF_ERROR(read_edits(name, ~std::uint64_t{0}));
+    if (last_edit_is_torn(name)) {
+      const std::uint64_t end = last_edit_at_;
+      KVSWARM_RETURN_IF_ERROR(read_edits(name, end));
+      out_.readable[name] = end;
+    }
     // LevelDB syncs the first record before CURRENT names the file.
     return out_.readable[name] > 0 ? Status() : damaged(path(name), "it begins with no record");
   }
 
   Status check_tables() const {
     for (const auto& [number, bytes] : version_.tables()) {
-      char name[32];
-      std::snprintf(name, sizeof name, "%06llu.ldb", static_cast<unsigned long long>(number));
+      const std::string name = table_name(number);
       std::uint64_t actual = 0;
       if (names_.count(name) == 0) return damaged(path(name), "this table is missing");
       if (!env_.GetFileSize(path(name), &actual).ok() || actual != bytes) {
@@ -200,17 +239,26 @@ class Checker {
     if (version_.log_number() != 0 && names_.count(first) == 0) {
       return damaged(path(first), "this log is missing");
     }
-    std::vector<std::string> logs;
-    for (const std::string& name : names_) {
-      if (is_log_file(name) && (name.size() > std::strlen(first) || name >= first)) {
-        logs.push_back(name);
+    const auto is_in_force = [&](const std::string& name) {
+      return is_log_file(name) && (name.size() > std::strlen(first) || name >= first);
+    };
+    // The same is true of every log that was ever synced: LevelDB removes earlier ones only.
+    for (const auto& [name, length] : out_.synced) {
+      if (length > 0 && is_in_force(name) && names_.count(name) == 0) {
+        return damaged(path(name), "this log is missing");
       }
     }
-    for (const std::string& name : logs) {
+    std::vector<std::string> whole;  // earlier than the last log that holds anything
+    std::string last;
+    for (const std::string& name : names_) {
+      if (!is_in_force(name)) continue;
       KVSWARM_RETURN_IF_ERROR(check_records(name, {}));
-      // An earlier log was synced whole before the next one began: LevelDB is to see all of it.
-      if (name != logs.back()) out_.readable.erase(name);
+      if (out_.readable[name] == 0) continue;  // perhaps of an opening that failed
+      if (!last.empty()) whole.push_back(last);
+      last = name;
     }
+    // Each was synced whole before the next one began to hold records: LevelDB is to see all of it.
+    for (const std::string& name : whole) out_.readable.erase(name);
     return {};
   }
 
@@ -218,6 +266,7 @@ class Checker {
   const std::string directory_;
   std::set<std::string> names_;
   Version version_;
+  std::uint64_t last_edit_at_ = 0;
   LevelDbCheck out_;
 };
 

@@ -35,7 +35,7 @@ std::uint32_t masked(std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0
 // Follows the pieces of a log, block after block.
 class LogParser {
  public:
-  explicit LogParser(const std::function<Status(BytesView)>& take) : take_(take) {}
+  explicit LogParser(const TakeRecord& take) : take_(take) {}
 
   // False: the end, or something that is no piece. `valid()` stands behind the last whole record.
   bool take_block(BytesView block) {
@@ -67,12 +67,12 @@ class LogParser {
     record_.append(bytes);
     inside_ = piece == Piece::first || piece == Piece::middle;
     if (inside_) return true;
-    if (take_) status_ = take_(record_);
+    if (take_) status_ = take_(record_, valid_);
     if (status_.ok()) valid_ = at_;
     return status_.ok();
   }
 
-  const std::function<Status(BytesView)>& take_;
+  const TakeRecord& take_;
   Bytes record_;
   bool inside_ = false;  // the record goes on
   std::uint64_t at_ = 0;
@@ -92,7 +92,7 @@ std::uint32_t crc32c(BytesView bytes, std::uint32_t before) {
 }
 
 Result<std::uint64_t> read_level_db_log(leveldb::Env& env, const std::string& path,
-                                        const std::function<Status(BytesView record)>& take) {
+                                        const TakeRecord& take) {
   leveldb::SequentialFile* opened = nullptr;
   leveldb::Status status = env.NewSequentialFile(path, &opened);
   const std::unique_ptr<leveldb::SequentialFile> file(opened);

@@ -19,10 +19,13 @@ namespace kvswarm::store {
 // CRC-32C (Castagnoli), not masked.
 std::uint32_t crc32c(BytesView bytes, std::uint32_t before = 0);
 
+// Gets a record and the place in the file that it begins at.
+using TakeRecord = std::function<Status(BytesView record, std::uint64_t at)>;
+
 // Reads the records of a log up to the first thing that is none, and gives each to `take` (may be
 // empty). The result is the length of the part that holds whole records only. failure when the file
 // cannot be read.
 Result<std::uint64_t> read_level_db_log(leveldb::Env& env, const std::string& path,
-                                        const std::function<Status(BytesView record)>& take);
+                                        const TakeRecord& take);
 
 }  // namespace kvswarm::store
