@@ -364,6 +364,8 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   if (log::holds_root(document_.swarm(), announcement.holds) != head.holds_root) {
     return {StatusCode::corruption, "its table of holds does not fit its head"};
   }
+  // Before anything is remembered of a head that may not be taken.
+  KVSWARM_ASSIGN_OR_RETURN(auto holds, log::decode_holds(announcement.holds));
   Witnessed& witnessed = witnessed_[peer];
   const LogPlace place{head.epoch, head.length};
   if (head.epoch < witnessed.head.epoch) {
@@ -380,7 +382,7 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   const bool holds_changed = witnessed.holds_root != head.holds_root;
   witnessed.head = head;
   witnessed.holds_root = head.holds_root;
-  KVSWARM_ASSIGN_OR_RETURN(witnessed.holds, log::decode_holds(announcement.holds));
+  witnessed.holds = std::move(holds);
   witnessed.recent[place] = {head, announcement.head};
   if (witnessed.recent.size() > limits::kRecentHeads)
     witnessed.recent.erase(witnessed.recent.begin());
