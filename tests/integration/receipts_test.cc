@@ -100,6 +100,12 @@ TEST_CASE("a receipt file is asked of a running node, too, and never takes anoth
   CHECK(again.exit_code == 2);
   CHECK(contains(again.errors, "r exists already"));
   CHECK(read_file(swarm.path("r")) == before);
+  // A link that leads nowhere has the name, too.
+  std::filesystem::create_symlink("nowhere", swarm.path("link"));
+  const Outcome linked = swarm.as("x", {"write", "--put.k=w", "--receipt-file", "link"});
+  CHECK(linked.exit_code == 2);
+  CHECK(contains(linked.errors, "link exists already"));
+  CHECK_FALSE(std::filesystem::exists(swarm.path("nowhere")));
   CHECK(swarm.as("x", {"get", "k"}).output == "v\n");  // nothing was written
 
   // Three ops and more, whenever it is wanted.
