@@ -32,8 +32,19 @@ TEST_CASE("D1, D2, D3: a cut at every call of a run of 50 ops, with every policy
       findings.add(instant, kept, after_cut(setting, instant, kept, instant.number));
     }
   }
+  CHECK(findings.broken() == 0);  // first: it shows what was found
   CHECK(findings.cuts() > 3000);
-  CHECK(findings.broken() == 0);
+}
+
+// The first cut, and a second one before every call of the opening after it.
+void add_second_cuts(const Setting& setting, const Instant& instant, test::Kept first,
+                     Findings* findings) {
+  std::vector<Instant> opening;
+  findings->add(instant, first, after_cut(setting, instant, first, instant.number, &opening));
+  for (const Instant& inner : opening) {
+    const test::Kept second = test::kEveryPolicy[inner.number % 4];
+    findings->add(inner, second, after_cut(setting, inner, second, inner.number));
+  }
 }
 
 TEST_CASE("D1, D2, D3: a second cut at every call of the opening after the first") {
@@ -43,16 +54,28 @@ TEST_CASE("D1, D2, D3: a second cut at every call of the opening after the first
   REQUIRE_FALSE(run.problem.has_value());
   Findings findings;
   for (std::size_t i = 0; i < run.instants.size(); i += kEvery) {
-    const test::Kept first = test::kEveryPolicy[(i / kEvery) % 4];
-    std::vector<Instant> opening;
-    findings.add(run.instants[i], first, after_cut(setting, run.instants[i], first, i, &opening));
-    for (const Instant& instant : opening) {
-      const test::Kept second = test::kEveryPolicy[instant.number % 4];
-      findings.add(instant, second, after_cut(setting, instant, second, instant.number));
-    }
+    add_second_cuts(setting, run.instants[i], test::kEveryPolicy[(i / kEvery) % 4], &findings);
   }
+  CHECK(findings.broken() == 0);  // first: it shows what was found
   CHECK(findings.cuts() > 300);
-  CHECK(findings.broken() == 0);
+}
+
+// A log with a torn end, and behind it the empty one of an opening that came to nothing.
+TEST_CASE("D3: a second cut at every call of the opening after a log was torn") {
+  constexpr std::size_t kEvery = 40;  // of the syncs of a log
+  const Setting setting(2);
+  const Recorded run = record_story(setting);
+  REQUIRE_FALSE(run.problem.has_value());
+  Findings findings;
+  std::size_t syncs = 0;
+  for (const Instant& instant : run.instants) {
+    const bool log = instant.call.kind == test::DiskCallKind::sync_file &&
+                     instant.call.path.find(".log") != std::string::npos;
+    if (!log || syncs++ % kEvery != 0) continue;
+    add_second_cuts(setting, instant, test::Kept::torn_sector, &findings);
+  }
+  CHECK(findings.broken() == 0);  // first: it shows what was found
+  CHECK(findings.cuts() > 200);
 }
 
 }  // namespace
