@@ -69,6 +69,18 @@ std::string restore_advice(const std::string& directory) {
   return "; `kvswarm restore -d " + directory + "` declares what is missing and goes on";
 }
 
+std::uint16_t last_port(const std::string& directory) {
+  constexpr std::size_t kPortFileBytes = 16;
+  const auto text = read_file(port_path(directory), kPortFileBytes);
+  if (!text.ok()) return 0;
+  unsigned value = 0;
+  for (const char c : *text) {
+    if (c < '0' || c > '9') break;
+    value = value * 10 + static_cast<unsigned>(c - '0');
+  }
+  return value <= 0xffff ? static_cast<std::uint16_t>(value) : 0;
+}
+
 Result<std::string> control_socket_path(const std::string& directory) {
   char* real = ::realpath(directory.c_str(), nullptr);
   if (real == nullptr) {

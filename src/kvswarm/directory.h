@@ -15,6 +15,7 @@ namespace kvswarm {
 
 std::string store_path(const std::string& directory);
 std::string port_path(const std::string& directory);
+std::uint16_t last_port(const std::string& directory);  // that its node listened on; 0: none
 
 // What to do about a directory that turns out to be an older copy; goes behind the reason.
 std::string restore_advice(const std::string& directory);

@@ -19,19 +19,8 @@ namespace {
 
 constexpr std::uint64_t kDialTimeoutMs = 5000;
 constexpr std::uint64_t kLongestMs = 1ULL << 53;  // no deadline wraps around
-constexpr std::size_t kPortFileBytes = 16;
 
-// The port that the node listened on last; 0 when there is none.
-std::uint16_t last_port(const std::string& directory) {
-  const auto text = read_file(port_path(directory), kPortFileBytes);
-  if (!text.ok()) return 0;
-  unsigned value = 0;
-  for (const char c : *text) {
-    if (c < '0' || c > '9') break;
-    value = value * 10 + static_cast<unsigned>(c - '0');
-  }
-  return value <= 0xffff ? static_cast<std::uint16_t>(value) : 0;
-}
+constexpr node::Ticket kRestoreTicket = ~node::Ticket{0};
 
 }  // namespace
 
@@ -90,6 +79,7 @@ Status Runtime::open() {
   const node::Backend& backend = *options_.directory.backend;
   node::Core::Options core_options{options_.directory.key.get(), options_.random,
                                    options_.keep_connected, options_.peers, options_.serve_control};
+  core_options.restoring = static_cast<bool>(options_.restore.respond);
   core_options.advice = restore_advice(options_.directory.path);
   if (!backend.notice().empty()) message(backend.notice());
   core_ = std::make_unique<node::Core>(std::move(core_options), node::Core::start_of(backend));
@@ -104,8 +94,16 @@ Status Runtime::open() {
   if (options_.serve_control) KVSWARM_RETURN_IF_ERROR(open_control());
   if (options_.handle_signals) open_signals();
   open_watch();
-  post([this] { drive(node::event::Tick{}); });
+  post([this] { drive(first_event()); });
   return {};
+}
+
+node::Event Runtime::first_event() const {
+  const auto& restore = options_.restore;
+  if (!restore.respond) return node::event::Tick{};
+  const std::uint64_t now = options_.clock->now().monotonic_ms;
+  return node::event::Restore{kRestoreTicket, now + std::min(restore.timeout_ms, kLongestMs),
+                              restore.is_dry_run};
 }
 
 // Our own loop's thread.
@@ -371,6 +369,8 @@ void Runtime::respond(node::action::Respond& respond) {
     next_change();
     return;
   }
+  const bool is_restore = options_.restore.respond && respond.ticket == kRestoreTicket;
+  if (is_restore) return options_.restore.respond(std::move(respond.outcome));
   const auto found = tickets_.find(respond.ticket);
   if (found == tickets_.end()) return;
   const Respond answer = std::move(found->second);

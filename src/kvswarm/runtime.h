@@ -56,6 +56,13 @@ class Runtime final : public Gateway, private net::NetworkListener {
     Random* random = &crypto::system_random();
     NetworkMaker make_network;               // empty: TCP, and the local registry
     std::shared_ptr<const void> keep_alive;  // what the pointers above point to
+    // Set: the node does nothing but find out and declare what its directory lacks, once.
+    struct Restore {
+      std::uint64_t timeout_ms = 0;
+      bool is_dry_run = false;
+      std::function<void(Result<node::Outcome>)> respond;
+    };
+    Restore restore;
   };
 
   // The last owner of the pointer ends the node: it waits for that when the loop is our own and the
@@ -117,6 +124,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
   ~Runtime() override;
   void release();
   Status open();
+  node::Event first_event() const;
   Status publish(const std::string& bind, std::uint16_t port);
   Status open_control();
   void open_signals();

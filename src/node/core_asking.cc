@@ -62,7 +62,8 @@ bool Core::is_asked() const {
   if (!connections_.is_online()) return true;
   for (const NodeId& peer : to_ask_) {
     if (connections_.is_ready(peer)) continue;
-    if (!looked_up_ || connections_.is_trying(peer)) return false;
+    // Who has no address may still come by itself, which a restore waits for until its deadline.
+    if (options_.restoring || !looked_up_ || connections_.is_trying(peer)) return false;
   }
   return true;
 }

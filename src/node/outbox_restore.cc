@@ -13,6 +13,8 @@ constexpr std::uint64_t kOpNumberJump = std::uint64_t{1} << 32;
 
 Result<std::optional<AheadStream>> Outbox::compare(const log::BlockHeader& known,
                                                    const Hash& hash) const {
+  // What a declared restore left behind.
+  if (known.incarnation < least_incarnation_) return std::optional<AheadStream>();
   AheadStream ahead;
   ahead.destination = known.destination;
   ahead.known = {known.incarnation, known.number};

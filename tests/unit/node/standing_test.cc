@@ -115,6 +115,45 @@ TEST_CASE("F1: a block of ours that our outbox does not have means that we are b
   CHECK(standing(first).stream->own == StreamPlace{});
 }
 
+TEST_CASE("F1: a restored writer goes on in a new incarnation, with op numbers never used before") {
+  Pair pair;
+  const log::SignedBlock first = pair.put("a", "1");
+  const store::MemoryStore::Image copy = pair.writer.disk.image();
+  pair.commit({first, pair.put("a", "2")});
+  const auto lost = log::decode_block_header(pair.load(2).header);
+
+  pair.writer.put_back(copy);
+  AheadStream ahead;
+  ahead.destination = pair.storage.key.id();
+  ahead.known = {1, 2};
+  ahead.last_op = 2;
+  const StoreReply restored = pair.writer.ask(request::Restore{{}, {ahead}});
+  REQUIRE(restored.status.ok());
+  pair.writer.open();
+  StoreReply reply =
+      pair.writer.ask(request::Greet{9, pair.storage.key.id(), {}, known(pair.load(1))});
+  CHECK_FALSE(std::get<reply::Greeted>(reply.body).standing.is_behind());
+
+  // What waited in a block goes as it is, and gets its receipt; what comes after it waits for that.
+  const StoreReply waiting = pair.writer.ask(request::Flush{{{log::OpKind::put, "a", "3"}}});
+  CHECK(std::get<reply::Flushed>(waiting.body).result.pending.size() == 1);
+  const auto receipt = pair.commit({pair.load(1)}).items.at(0).receipt;
+  REQUIRE(receipt.has_value());
+  request::Settle settle;
+  settle.destination = pair.storage.key.id();
+  settle.record = log::decode_record(receipt->record).value();
+  REQUIRE(pair.writer.ask(std::move(settle)).status.ok());
+  const StoreReply placed = pair.writer.ask(request::PlacePending{});
+  const auto& blocks = std::get<reply::Placed>(placed.body).result.blocks;
+  REQUIRE(blocks.size() == 1);
+  CHECK(blocks[0].incarnation == 2);
+  CHECK(blocks[0].number == 1);
+  CHECK(blocks[0].first_op > lost->first_op_number + (std::uint64_t{1} << 32) - 1);
+  const StoreReply loaded = pair.writer.ask(request::LoadBlock{pair.storage.key.id(), 2, 1});
+  CHECK(pair.commit_one(std::get<reply::Loaded>(loaded.body).block).record_index.has_value());
+  CHECK(pair.read("a").entries.at(0).value == "3");
+}
+
 TEST_CASE("F1: a node that is proved to be behind stops: nothing is signed, sent or served") {
   Talk talk(start_of_storage, &Pair::storage);
   log::Head longer = log::decode_head(talk.pair.head_at(1).head).value();

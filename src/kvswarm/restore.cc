@@ -1,0 +1,55 @@
+#include <kvswarm/restore.h>
+
+#include <future>
+
+#include "kvswarm/gateway_client.h"
+#include "kvswarm/runtime.h"
+
+namespace kvswarm {
+namespace {
+
+RestoreReport report_of(const node::RestoreOutcome& outcome) {
+  RestoreReport report;
+  for (const NodeId& node : outcome.asked) report.asked.push_back(to_hex(node));
+  for (const auto& [node, why] : outcome.unreached) report.unreached.push_back({to_hex(node), why});
+  if (outcome.head) report.missing.push_back(describe(*outcome.head));
+  for (const node::AheadStream& stream : outcome.streams) {
+    report.missing.push_back(describe(stream));
+  }
+  if (!outcome.done) return report;
+  report.restored = true;
+  report.epoch = outcome.done->head.epoch;
+  report.incarnation = outcome.done->least_incarnation;
+  report.next_operation = outcome.done->next_op;
+  return report;
+}
+
+}  // namespace
+
+Result<RestoreReport> restore(const RestoreOptions& options) noexcept {
+  KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
+  DirectoryOptions directory;
+  directory.directory = options.directory;
+  directory.config_path = options.config_path;
+  KVSWARM_ASSIGN_OR_RETURN(auto opened, open_directory(directory));
+  const auto answer = std::make_shared<std::promise<Result<node::Outcome>>>();
+  auto future = answer->get_future();
+  Runtime::Options runtime_options(std::move(opened));
+  runtime_options.peers = std::move(peers);
+  runtime_options.listen = true;
+  runtime_options.bind = options.bind;
+  runtime_options.restore = {
+      options.timeout_ms, options.dry_run,
+      [answer](Result<node::Outcome> outcome) { answer->set_value(std::move(outcome)); }};
+  KVSWARM_ASSIGN_OR_RETURN(const auto runtime, Runtime::start(std::move(runtime_options)));
+  KVSWARM_ASSIGN_OR_RETURN(const node::Outcome answered, future.get());
+  const auto& outcome = std::get<node::RestoreOutcome>(answered);
+  if (outcome.asked.empty() && !outcome.unreached.empty()) {
+    std::string why = "no node could be asked what is missing";
+    for (const auto& [node, reason] : outcome.unreached) why += "; " + reason;
+    return Status(StatusCode::unavailable, std::move(why));
+  }
+  return report_of(outcome);
+}
+
+}  // namespace kvswarm
