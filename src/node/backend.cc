@@ -253,10 +253,9 @@ StoreReply Backend::run(request::Settle& request) {
 StoreReply Backend::run(request::Refuse& request) {
   StoreReply out{ready_to_write(), reply::Refused{request.destination, request.refusal, {}}};
   if (!out.status.ok()) return out;
-  auto result = outbox_->refuse(request.destination, request.refusal,
-                                request.document ? &*request.document : nullptr);
+  auto result = outbox_->refuse(request.destination, request.refusal, request.documents);
   out.status = noted(result.status());
-  if (result.ok()) std::get<reply::Refused>(out.body).result = *result;
+  if (result.ok()) std::get<reply::Refused>(out.body).result = std::move(result).value();
   return out;
 }
 

@@ -57,11 +57,11 @@ struct ReadReceipts {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
 };
-// A checked refusal that a destination signed, with the document that it names, if that is known.
+// A checked refusal that a destination signed.
 struct Refuse {
   NodeId destination;
   log::SignedRefusal refusal;
-  std::optional<config::Document> document;
+  KnownDocuments documents;
 };
 struct CountRefused {
   OpRange ops;

@@ -252,9 +252,9 @@ class Core {
   // Refusals (core_refusals.cc)
   void on_refusal(const NodeId& peer, BytesView payload);
   void on_reply(const Status& status, reply::Refused& reply);
-  void fetch_named(const NodeId& peer, const log::SignedRefusal& refusal,
-                   const log::DocumentRef& named);
-  void on_named(const DocumentFetch& fetch, const Result<config::Document>& document);
+  void judge_refusal(const NodeId& peer, const log::SignedRefusal& refusal);
+  void fetch_missing(const NodeId& peer, const log::SignedRefusal& refusal, std::uint64_t number);
+  void on_missing(const DocumentFetch& fetch, const Status& status);
   void end_judging(const NodeId& peer, const std::string& problem);
 
   Options options_;

@@ -2,6 +2,7 @@
 // F1, C3), tells it to listed peers after hello, and compares the heads that third parties saw.
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "node/core.h"
 #include "node/verification.h"
@@ -145,8 +146,10 @@ void Core::compare_with_hints(const log::Head& head, const log::SignedHead& sign
 
 // Two documents of one number: C3 refuses the other, and it is reported. `json` may be empty.
 void Core::keep_documents(const log::DocumentRef& other, Bytes json) {
-  const log::DocumentRef ours{document_.number(), document_.hash()};
-  keep_evidence(two_documents({ours, document_.to_json()}, {other, std::move(json)}), {});
+  const config::Document* known = known_document(other.number);
+  KVSWARM_ASSERT(known != nullptr);
+  const log::DocumentRef ours{known->number(), known->hash()};
+  keep_evidence(two_documents({ours, known->to_json()}, {other, std::move(json)}), {});
 }
 
 void Core::handle(event::ListEvidence& event) {

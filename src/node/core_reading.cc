@@ -178,7 +178,7 @@ void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message&
     const DocumentFetch failed = std::move(fetch->second);
     fetches_.erase(fetch);
     if (failed.refusal) {
-      on_named(failed, Status(error->code, why));
+      on_missing(failed, Status(error->code, why));
     } else {
       retry_held_back(peer, Status(error->code, why));
     }
@@ -282,11 +282,11 @@ void Core::on_document(ConnectionId connection, swarm::Message& message) {
                                                    " did not give document " +
                                                    std::to_string(wanted.number));
   }
+  if (fits) past_documents_.emplace(wanted.number, *document);
   if (done.refusal) {
-    on_named(done, document);
+    on_missing(done, document.status());
     return;
   }
-  if (fits) past_documents_.emplace(wanted.number, *document);
   retry_held_back(done.holder, document.status());
 }
 

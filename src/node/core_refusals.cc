@@ -1,7 +1,9 @@
 // The core's part about refusals of this node's blocks: is it meant for now, for good, or is it
-// contradicted by the document that it names (promise A1)? The outbox judges and acts; here the
-// document is found, or fetched from the node that refused.
+// contradicted by the documents (promise A1)? The outbox judges and acts, by the documents that
+// this node has itself. One that it lacks is fetched from the node that refused, if the chain of
+// hashes says which it is; one that only the refuser knows of decides nothing.
 #include "base/assert.h"
+#include "base/limits.h"
 #include "codec/writer.h"
 #include "node/core.h"
 
@@ -16,10 +18,16 @@ void Core::on_refusal(const NodeId& peer, BytesView payload) {
   waits_dirty_ = true;
   if (refusal->reason == log::RefusalReason::gap) return;
   tell(Severity::warning, delivery_.problem(peer));
-  const config::Document* named = known_document(refusal->document.number);
-  request::Refuse request{peer, std::move(decoded).value(), {}};
-  if (named != nullptr && named->hash() == refusal->document.hash) request.document = *named;
   judging_.insert(peer);
+  judge_refusal(peer, *decoded);
+}
+
+void Core::judge_refusal(const NodeId& peer, const log::SignedRefusal& refusal) {
+  request::Refuse request{peer, refusal, {}};
+  for (const auto& [number, document] : past_documents_) {
+    request.documents[number] = {document.hash(), document.is_writer(self_)};
+  }
+  request.documents[document_.number()] = {document_.hash(), document_.is_writer(self_)};
   ask(std::move(request));
 }
 
@@ -35,7 +43,18 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
   KVSWARM_ASSERT(refusal.ok());
   const std::string document = "document " + std::to_string(refusal->document.number);
   switch (reply.result.judgement) {
-    case Judgement::unknown_document: fetch_named(peer, reply.refusal, refusal->document); return;
+    case Judgement::missing_document:
+      fetch_missing(peer, reply.refusal, reply.result.missing_document);
+      return;
+    case Judgement::later_document:
+      end_judging(peer, delivery_.problem(peer) + "; it names " + document +
+                            ", which this node does not have: the ops stay queued until it has it");
+      return;
+    case Judgement::other_document:
+      keep_documents(refusal->document, {});
+      end_judging(peer, delivery_.problem(peer) + ", but this node has another " + document +
+                            "; the ops stay queued");
+      return;
     case Judgement::contradicted:
       keep_evidence(log::RefusalAgainstDocument{reply.refusal}, {});
       end_judging(peer, delivery_.problem(peer) + ", but " + document +
@@ -46,6 +65,7 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
     case Judgement::before_receipts: delivery_.retry(peer, now_); break;
     case Judgement::final_refusal:
       delivery_.drop(peer);
+      pending_ops_.insert(reply.result.released.begin(), reply.result.released.end());
       refused_range_.widen(reply.result.range);
       place_pending_at_ms_ = now_.monotonic_ms;
       tell(Severity::error, "node " + short_hex(peer) + " refused " +
@@ -59,31 +79,36 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
   waits_dirty_ = true;
 }
 
-void Core::fetch_named(const NodeId& peer, const log::SignedRefusal& refusal,
-                       const log::DocumentRef& named) {
+void Core::fetch_missing(const NodeId& peer, const log::SignedRefusal& refusal,
+                         std::uint64_t number) {
+  const auto wanted = next_missing({number, {}});
+  if (!wanted || past_documents_.size() >= limits::kPastDocuments) {
+    end_judging(peer, delivery_.problem(peer) + ", and document " + std::to_string(number) +
+                          " cannot be checked here: the ops stay queued");
+    return;
+  }
   const auto connection = connections_.connection_to(peer);
   const std::uint64_t id = next_request_++;
   const bool taken =
       connection &&
       connections_.send(*connection, make_message(MessageType::read_document, id,
-                                                  codec::Writer().u64(named.number).take()));
+                                                  codec::Writer().u64(wanted->number).take()));
   if (!taken) {  // the refusal comes again
     judging_.erase(peer);
     delivery_.retry(peer, now_);
     return;
   }
-  fetches_[id] = {*connection, peer, named, refusal};
+  fetches_[id] = {*connection, peer, *wanted, refusal};
 }
 
-// The document that a refusal names has come, or does not come.
-void Core::on_named(const DocumentFetch& fetch, const Result<config::Document>& document) {
-  if (!document.ok()) {
-    end_judging(fetch.holder, delivery_.problem(fetch.holder) +
-                                  ", and the document is not known: " +
-                                  document.status().message() + "; the ops stay queued");
+// The missing document has come, or does not come.
+void Core::on_missing(const DocumentFetch& fetch, const Status& status) {
+  if (status.ok()) {
+    judge_refusal(fetch.holder, *fetch.refusal);
     return;
   }
-  ask(request::Refuse{fetch.holder, *fetch.refusal, *document});
+  end_judging(fetch.holder, delivery_.problem(fetch.holder) + ", and a document is missing: " +
+                                status.message() + "; the ops stay queued");
 }
 
 // Without a decision: the stream stays halted until the documents or the connection change.

@@ -7,7 +7,7 @@
 // and durable, in no block; so does one that would stand behind blocks signed before this writer
 // was removed and added again. A receipt that says `moved` makes its ops pending again. A final
 // refusal makes the ops of all blocks that wait refused ops, and the stream begins a new
-// incarnation.
+// incarnation; those of blocks that were signed under a newer document become pending again.
 //
 // Invariants: one chain per destination and incarnation: block n names the hash of block n - 1. Of
 // earlier incarnations no block waits.
@@ -115,13 +115,14 @@ class Outbox {
 
   struct Refused {
     Judgement judgement = Judgement::passed_over;
-    std::uint64_t ops = 0;  // that are refused ops now
-    OpRange range;          // has them
+    std::uint64_t missing_document = 0;   // its number
+    std::uint64_t ops = 0;                // that are refused ops now
+    OpRange range;                        // has them
+    std::vector<std::uint64_t> released;  // op numbers that are pending again
   };
   // Judges a refusal that `destination` signed (checked), remembers it, and acts on a final one.
-  // `named`: the document that it names; null: not known.
   Result<Refused> refuse(const NodeId& destination, const log::SignedRefusal& signed_refusal,
-                         const config::Document* named);
+                         const KnownDocuments& documents);
   // Holds a block of this writer that its destination has against the stream stored here: set when
   // the outbox does not have it.
   Result<std::optional<AheadStream>> compare(const log::BlockHeader& known, const Hash& hash) const;
@@ -192,7 +193,8 @@ class Outbox {
                store::Batch& batch) const;
   Status forget_placements(const log::BlockHeader& header,
                            const std::vector<rows::PendingOp>& entries, store::Batch& batch) const;
-  Status refuse_block(const log::SignedBlock& block, store::Batch& batch, Refused& out) const;
+  Status drop_block(const log::SignedBlock& block, std::uint64_t refused_up_to, store::Batch& batch,
+                    Refused& out, std::map<std::uint64_t, Address>& released) const;
   Status remember(const NodeId& destination, const log::SignedRefusal& signed_refusal,
                   const log::Refusal& refusal);
 

@@ -49,7 +49,7 @@ Status Outbox::load_refusals() {
 
 Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
                                        const log::SignedRefusal& signed_refusal,
-                                       const config::Document* named) {
+                                       const KnownDocuments& documents) {
   KVSWARM_ASSIGN_OR_RETURN(const log::Refusal refusal,
                            log::check_refusal(options_.swarm, signed_refusal));
   KVSWARM_ASSERT(refusal.node == destination && refusal.writer == options_.self);
@@ -62,16 +62,19 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
                            load(destination, state.incarnation, refusal.number));
   if (log::block_hash(options_.swarm, block.header) != refusal.block_hash) return out;
   KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
-  out.judgement = judge(refusal, header, state.settled, named);
+  const Judged judged = judge(refusal, header, state.settled, documents);
+  out.judgement = judged.judgement;
+  out.missing_document = judged.missing;
   if (out.judgement != Judgement::final_refusal) {
     KVSWARM_RETURN_IF_ERROR(remember(destination, signed_refusal, refusal));
     return out;
   }
   store::Batch batch;
+  std::map<std::uint64_t, Address> released;
   for (std::uint64_t number = state.settled + 1; number < state.next_number; ++number) {
     KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock waiting,
                              load(destination, state.incarnation, number));
-    KVSWARM_RETURN_IF_ERROR(refuse_block(waiting, batch, out));
+    KVSWARM_RETURN_IF_ERROR(drop_block(waiting, judged.refused_up_to, batch, out, released));
   }
   const rows::OutboxState next = next_incarnation(state);
   batch.put(rows::outbox(destination), rows::encode(next));
@@ -81,16 +84,27 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
   queued_[destination].clear();
   refusals_[destination] = refusal;
   refused_range_.widen(out.range);
+  for (const auto& [number, address] : released) {
+    pending_[number] = address;
+    pending_addresses_.insert(address);
+  }
   return out;
 }
 
-// A waiting block goes, and its ops are refused ops.
-Status Outbox::refuse_block(const log::SignedBlock& block, store::Batch& batch,
-                            Refused& out) const {
+// A waiting block goes, and its ops are refused ops; or pending, if the refusal is not for it.
+Status Outbox::drop_block(const log::SignedBlock& block, std::uint64_t refused_up_to,
+                          store::Batch& batch, Refused& out,
+                          std::map<std::uint64_t, Address>& released) const {
   KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
   KVSWARM_ASSIGN_OR_RETURN(const auto entries, split_body(block.body, header.op_count));
   for (const rows::PendingOp& entry : entries) {
     KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
+    if (header.document.number > refused_up_to) {
+      batch.put(rows::pending(op.number), rows::encode(entry));
+      released[op.number] = state::address_of(options_.swarm, op.key);
+      out.released.push_back(op.number);
+      continue;
+    }
     const rows::RefusedRow row{op.key, log::Outcome::unauthorised, header.destination};
     batch.put(rows::refused(op.number), rows::encode(row));
     out.range.widen({op.number, op.number});

@@ -50,11 +50,11 @@ class Revocations {
     if (!is_listed(documents.back())) change();
     for (NodeIndex i = 0; i <= kReader; ++i) {
       if (!world.is_running(i)) world.start(i);
-      if (i != kReader) world.give_document(i, documents.back());
+      if (i < kStorageNodes) world.give_document(i, documents.back());
     }
-    // It must know them all: nodes that passed documents over cannot give it those.
+    // They must know them all: nodes that passed documents over cannot give them those.
     for (const config::Document& document : documents) {
-      world.give_document(kReader, document);
+      for (const NodeIndex i : {kWriter, kReader}) world.give_document(i, document);
       world.run_for(100);
     }
     for (int i = 0; i < 8; ++i) {
@@ -155,6 +155,10 @@ class Revocations {
     return document.is_writer(world.id(kWriter));
   }
 
+  bool has_document(NodeIndex index, std::uint64_t number) {
+    return world.disk(index).get(rows::document(number))->has_value();
+  }
+
   void change() {
     config::Changes changes;
     const NodeId writer = world.id(kWriter);
@@ -184,6 +188,12 @@ class Revocations {
       case 6:
       case 7: {
         if (any == kReader) break;
+        if (any == kWriter) {  // of each: without one in between, no refusal may be final for it
+          std::size_t next = 0;
+          while (next + 1 < documents.size() && has_document(kWriter, next + 1)) ++next;
+          world.give_document(any, documents[next]);
+          break;
+        }
         // It hears of some document, the newest or not, and may never hear of others
         const std::size_t newer = documents.size() - given[any];
         given[any] += world.random().below(newer);

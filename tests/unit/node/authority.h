@@ -20,18 +20,17 @@ struct Grants : Pair {
   }
   void adopt(const config::Changes& changes, bool here) {
     document = document->updated(changes).value();
+    known[document->number()] = {document->hash(), document->is_writer(writer.key.id())};
     if (here) REQUIRE(storage.ask(request::Adopt{*document}).status.ok());
   }
   // The storage node's refusal of this block, judged by the writer.
-  Outbox::Refused judged(const log::SignedBlock& refused_block, const config::Document* named) {
+  Outbox::Refused judged(const log::SignedBlock& refused_block) {
     const BlockVerdict verdict = commit_one(refused_block);
     REQUIRE(verdict.refusal.has_value());
-    return judged(*verdict.refusal, named);
+    return judged(*verdict.refusal, known);
   }
-  Outbox::Refused judged(const log::SignedRefusal& refusal, const config::Document* named) {
-    request::Refuse request{storage.key.id(), refusal, {}};
-    if (named != nullptr) request.document = *named;
-    const StoreReply reply = writer.ask(std::move(request));
+  Outbox::Refused judged(const log::SignedRefusal& refusal, const KnownDocuments& documents) {
+    const StoreReply reply = writer.ask(request::Refuse{storage.key.id(), refusal, documents});
     REQUIRE(reply.status.ok());
     return std::get<reply::Refused>(reply.body).result;
   }
@@ -67,6 +66,7 @@ struct Grants : Pair {
   Hash hash_of(const log::SignedBlock& signed_block) const {
     return log::block_hash(document->swarm(), signed_block.header);
   }
+  KnownDocuments known{{1, {document->hash(), true}}};
   std::uint64_t grant() { return grant_of(storage.disk, writer.key.id()).value(); }
   std::string value() {
     const Answer answer = read("k");

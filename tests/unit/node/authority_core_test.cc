@@ -45,36 +45,69 @@ struct Refusal : Talk {
   std::optional<config::Document> second;  // does not list the writer
 };
 
-TEST_CASE(
-    "A1: a writer that lacks the document in a refusal fetches it, and then the no is final") {
+TEST_CASE("A1: a document that only the refuser has makes nothing final, until this node has it") {
   Refusal talk;
   talk.write("k", "v");
   talk.refuse(*talk.second);
-  CHECK(!talk.is_answered());
-  CHECK(talk.status().destinations.at(0).ops == 1);
-  talk.ticket = 1;
-  talk.say(MessageType::document, talk.asked_for(), talk.second->to_json());
-  const auto& written = std::get<WriteOutcome>(*talk.outcome());
+  CHECK(talk.count(MessageType::read_document) == 0);
+  const WriteOutcome kept = std::get<WriteOutcome>(*talk.outcome());
+  CHECK(!kept.reached);
+  CHECK(kept.destinations.at(0).queued == 1);
+  CHECK(kept.destinations.at(0).refusal == StatusCode::unauthorised);
+  NodeStatus status = talk.status();
+  REQUIRE(status.destinations.size() == 1);
+  CHECK(status.destinations[0].ops == 1);
+  CHECK(status.destinations[0].why.find(
+            "names document 2, which this node does not have: the ops stay queued until it has "
+            "it") != std::string::npos);
+  CHECK(status.destinations[0].refusal->document == ref_of(*talk.second));
+
+  const std::size_t sent = talk.count(MessageType::block);
+  talk.step(event::DocumentFound{*talk.second});
+  talk.exchange();
+  REQUIRE(talk.count(MessageType::block) == sent + 1);
+  talk.refuse(*talk.second);
+  const WriteOutcome written = talk.await(1, 1);
   CHECK(written.reached);
-  REQUIRE(written.destinations.size() == 1);
-  CHECK(written.destinations[0].refused == 1);
-  CHECK(written.destinations[0].queued == 0);
+  CHECK(written.destinations.at(0).refused == 1);
   REQUIRE(written.refused.size() == 1);
   CHECK(written.refused[0].key == "k");
   CHECK(written.refused[0].outcome == log::Outcome::unauthorised);
-  // Its document is not this node's: that is its operator's to decide.
-  talk.ticket = 10;
-  const NodeStatus status = talk.status();
-  CHECK(status.document.number() == 1);
-  REQUIRE(status.destinations.size() == 1);
-  REQUIRE(status.destinations[0].refusal.has_value());
-  CHECK(status.destinations[0].refusal->document == ref_of(*talk.second));
-  CHECK(status.destinations[0].refusal->number == 1);
 }
 
-TEST_CASE("a refusal whose document does not come, or is another one, leaves the ops queued") {
-  Refusal talk;
-  talk.write("k", "v");
+// The writer passed document 2 over and has a block of document 1 and one of document 3 waiting.
+struct Skipped : Refusal {
+  Skipped() {
+    config::Changes changes;
+    changes.add_writers = {pair.writer.key.id()};
+    third = second->updated(changes).value();
+    write("k", "1");
+    step(event::DocumentFound{*third});
+    write("l", "2");
+  }
+  std::optional<config::Document> third;
+};
+
+TEST_CASE("A1: a document that our chain of hashes reaches is fetched, and then the no is final") {
+  Skipped talk;
+  const bool earlier = GENERATE(false, true);
+  if (earlier) {
+    talk.refuse(*talk.third, log::RefusalReason::earlier_grant);
+  } else {
+    talk.refuse(*talk.second);
+  }
+  talk.say(MessageType::document, talk.asked_for(), talk.second->to_json());
+  talk.now.monotonic_ms += 5000;
+  talk.step(event::Tick{});
+  talk.exchange();
+  CHECK(talk.await(1, 1).destinations.at(0).refused == 1);
+  // The later op is not refused: it goes on in the new incarnation.
+  CHECK(talk.status().destinations.at(0).ops == 1);
+  CHECK(talk.pair.writer.backend->queued().at(talk.pair.storage.key.id()).at(0).first_op == 2);
+}
+
+TEST_CASE("a missing document that does not come, or is another one, leaves the ops queued") {
+  Skipped talk;
   talk.refuse(*talk.second);
   const std::uint64_t id = talk.asked_for();
   SECTION("not known there") { talk.say(MessageType::document, id, {}); }
@@ -83,13 +116,11 @@ TEST_CASE("a refusal whose document does not come, or is another one, leaves the
   }
   SECTION("another document of that number") {
     config::Changes changes;
+    changes.remove_writers = {talk.pair.writer.key.id()};
     changes.add_writers = {talk.pair.storage.key.id()};
     talk.say(MessageType::document, id, talk.pair.document->updated(changes)->to_json());
   }
-  const auto& written = std::get<WriteOutcome>(*talk.outcome());
-  CHECK(!written.reached);
-  CHECK(written.destinations.at(0).queued == 1);
-  CHECK(written.destinations.at(0).refusal == StatusCode::unauthorised);
+  CHECK(talk.await(1, 2).destinations.at(0).queued == 2);
   CHECK(talk.told.find("the ops stay queued") != std::string::npos);
   // A new connection asks again, and now it comes.
   talk.connect(talk.pair.storage.key);
@@ -98,19 +129,32 @@ TEST_CASE("a refusal whose document does not come, or is another one, leaves the
   CHECK(talk.await(1, 1).destinations.at(0).refused == 1);
 }
 
-TEST_CASE("a refusal that its own document contradicts is a problem, and the ops stay queued") {
+TEST_CASE("C3: a refusal under another document with a number that we have is evidence, no more") {
+  Refusal talk;
+  config::Changes changes;
+  changes.remove_writers = {talk.pair.writer.key.id()};
+  changes.add_writers = {talk.pair.storage.key.id()};
+  const auto other = talk.pair.document->updated(changes).value();
+  config::Changes more;
+  more.add_writers = {talk.pair.storage.key.id()};
+  talk.write("k", "v");
+  const auto ours = talk.pair.document->updated(more).value();
+  config::Changes last;
+  last.capacities[talk.pair.storage.key.id()] = 2;
+  talk.step(event::DocumentFound{ours});
+  talk.step(event::DocumentFound{ours.updated(last).value()});
+  talk.exchange();
+  talk.refuse(other);
+  CHECK(talk.await(1, 1).destinations.at(0).queued == 1);
+  const NodeStatus status = talk.status();
+  CHECK(status.destinations.at(0).why.find("another document 2") != std::string::npos);
+  CHECK(status.evidence.size() == 1);
+}
+
+TEST_CASE("a refusal that our document contradicts is a problem, and the ops stay queued") {
   Refusal talk;
   talk.write("k", "v");
-  const bool known = GENERATE(true, false);
-  if (known) {
-    talk.refuse(*talk.pair.document);
-  } else {
-    config::Changes changes;
-    changes.add_writers = {talk.pair.storage.key.id()};
-    const auto named = talk.pair.document->updated(changes).value();
-    talk.refuse(named);
-    talk.say(MessageType::document, talk.asked_for(), named.to_json());
-  }
+  talk.refuse(*talk.pair.document);
   CHECK(!std::get<WriteOutcome>(*talk.outcome()).reached);
   const NodeStatus status = talk.status();
   CHECK(status.destinations.at(0).ops == 1);
@@ -144,8 +188,11 @@ TEST_CASE("every refused op counts as refused, however many there are, also afte
   }
   talk.step(event::Write{++talk.ticket, std::move(ops), Goal::receipted, 60'000});
   talk.exchange();
+  const Ticket write = talk.ticket;
+  talk.step(event::DocumentFound{*talk.second});
+  talk.exchange();
   talk.refuse(*talk.second);
-  talk.say(MessageType::document, talk.asked_for(), talk.second->to_json());
+  talk.ticket = write;
   const auto& written = std::get<WriteOutcome>(*talk.outcome());
   REQUIRE(written.destinations.size() == 1);
   CHECK(written.destinations[0].ops == kOps);

@@ -9,7 +9,7 @@ log::BlockHeader header_of(const log::SignedBlock& block) {
   return log::decode_block_header(block.header).value();
 }
 
-TEST_CASE("a refusal is final only if the document that it names says what it says") {
+TEST_CASE("a refusal is final only if the documents that the writer has say what it says") {
   Grants here;
   const config::Document first = *here.document;
   here.remove(false);
@@ -30,9 +30,17 @@ TEST_CASE("a refusal is final only if the document that it names says what it sa
     refusal.document = {named.number(), named.hash()};
     refusal.cursor_incarnation = cursor.incarnation;
     refusal.cursor_number = cursor.number;
-    CHECK(judge(refusal, header, 3, nullptr) !=
-          Judgement::final_refusal);  // never without the document
-    return judge(refusal, header, 3, &named);
+    // Never without the document, nor by another one with its number.
+    KnownDocuments documents = here.known;
+    documents.erase(documents.lower_bound(named.number()), documents.end());
+    CHECK(judge(refusal, header, 3, documents).judgement != Judgement::final_refusal);
+    if (refusal.reason != log::RefusalReason::disk_full) {
+      documents[named.number()] = {Hash{}, !here.known[named.number()].lists_writer};
+      CHECK(judge(refusal, header, 3, documents).judgement == Judgement::other_document);
+      documents[named.number()].lists_writer = here.known[named.number()].lists_writer;
+      CHECK(judge(refusal, header, 3, documents).judgement == Judgement::other_document);
+    }
+    return judge(refusal, header, 3, here.known).judgement;
   };
   using enum log::RefusalReason;
   CHECK(judgement(unauthorised, 1, second) == Judgement::final_refusal);
@@ -56,13 +64,64 @@ TEST_CASE("a refusal is final only if the document that it names says what it sa
   CHECK(judgement(unauthorised, 1, second, {6, 1}) == Judgement::lasting);
 }
 
+TEST_CASE("an earlier grant is final by a document in between that does not list the writer") {
+  log::BlockHeader header;
+  header.incarnation = 1;
+  header.number = 1;
+  header.document.number = 2;
+  log::Refusal refusal;
+  refusal.reason = log::RefusalReason::earlier_grant;
+  refusal.document.number = 6;
+  KnownDocuments known{{2, {{}, true}}, {3, {{}, true}}, {5, {{}, true}}, {6, {{}, true}}};
+  Judged judged = judge(refusal, header, 0, known);
+  CHECK(judged.judgement == Judgement::missing_document);
+  CHECK(judged.missing == 4);
+  known[4] = {{}, true};
+  CHECK(judge(refusal, header, 0, known).judgement == Judgement::contradicted);
+  known[1] = known[7] = {{}, false};
+  CHECK(judge(refusal, header, 0, known).judgement == Judgement::contradicted);
+  known[4].lists_writer = false;
+  known.erase(5);
+  judged = judge(refusal, header, 0, known);
+  CHECK(judged.judgement == Judgement::final_refusal);
+  CHECK(judged.refused_up_to == 4);
+}
+
+TEST_CASE("ops of blocks signed after the removal that a refusal is for go on in new blocks") {
+  Grants here;
+  const auto old = here.put("a", "1");
+  here.remove();
+  here.add(false);
+  here.tell_writer();  // it saw no break: its stream goes on
+  const auto later = here.put("a", "2");
+  REQUIRE(header_of(later).incarnation == 1);
+  const bool added = GENERATE(false, true);
+  if (added) REQUIRE(here.storage.ask(request::Adopt{*here.document}).status.ok());
+  const Outbox::Refused refused = here.judged(old);
+  CHECK(refused.judgement == Judgement::final_refusal);
+  CHECK(refused.ops == 1);
+  CHECK(refused.released == std::vector<std::uint64_t>{2});
+  CHECK(here.waiting() == 0);
+  if (GENERATE(false, true)) here.writer.open();
+  CHECK(here.writer.backend->pending_ops() == std::vector<std::uint64_t>{2});
+  const StoreReply placed = here.writer.ask(request::PlacePending{});
+  const auto& blocks = std::get<reply::Placed>(placed.body).result.blocks;
+  REQUIRE(blocks.size() == 1);
+  CHECK(blocks[0].incarnation == 3);
+  CHECK(blocks[0].first_op == 2);
+  if (!added) REQUIRE(here.storage.ask(request::Adopt{*here.document}).status.ok());
+  CHECK(here.commit_one(here.load(1, 3)).record_index.has_value());
+  CHECK(here.read("a").entries.at(0).value == "2");
+  CHECK(here.refused_ops().first.size() == 1);
+}
+
 TEST_CASE("A1: a final refusal makes the ops of all waiting blocks refused ops, durably, at once") {
   Grants here;
   here.settle(here.put("kept", "1"));
   const auto second = here.flush({{log::OpKind::put, "a", "2"}, {log::OpKind::del, "b", {}}});
   here.put("c", "4");
   here.remove();
-  const Outbox::Refused refused = here.judged(second, &*here.document);
+  const Outbox::Refused refused = here.judged(second);
   CHECK(refused.judgement == Judgement::final_refusal);
   CHECK(refused.ops == 3);
   CHECK(refused.range.first == 2);
@@ -105,7 +164,8 @@ TEST_CASE("a refusal that is not final leaves the ops queued, and is remembered"
   here.remove();
   const BlockVerdict verdict = here.commit_one(block);
   REQUIRE(verdict.refusal.has_value());
-  CHECK(here.judged(*verdict.refusal, nullptr).judgement == Judgement::unknown_document);
+  const KnownDocuments before{*here.known.begin()};
+  CHECK(here.judged(*verdict.refusal, before).judgement == Judgement::later_document);
   CHECK(here.waiting() == 1);
   here.writer.open();
   StoreReply counts = here.writer.ask(request::Count{});
@@ -113,7 +173,7 @@ TEST_CASE("a refusal that is not final leaves the ops queued, and is remembered"
   // Of another block with our number it means nothing.
   auto other = log::check_refusal(first.swarm(), *verdict.refusal).value();
   other.block_hash.data[0] ^= 1;
-  CHECK(here.judged(log::sign_refusal(other, here.storage.key), &*here.document).judgement ==
+  CHECK(here.judged(log::sign_refusal(other, here.storage.key), here.known).judgement ==
         Judgement::passed_over);
   CHECK(here.waiting() == 1);
   CHECK(here.refused_ops().counts.empty());
@@ -128,7 +188,7 @@ TEST_CASE("D4: a final refusal whose batch fails leaves all of it, or nothing") 
     here.remove();
     const BlockVerdict verdict = here.commit_one(block);
     here.writer.disk.fail_next_write(Status(StatusCode::disk_full, "full"), fate);
-    const request::Refuse request{here.storage.key.id(), *verdict.refusal, *here.document};
+    const request::Refuse request{here.storage.key.id(), *verdict.refusal, here.known};
     CHECK(!here.writer.ask(request).status.ok());
     const StoreReply next = here.writer.ask(request::PlacePending{});
     REQUIRE(next.reopened != nullptr);
@@ -167,7 +227,7 @@ TEST_CASE(
     CHECK(here.writer.backend->pending_ops() == std::vector<std::uint64_t>{2});
     const bool refused = GENERATE(true, false);
     if (refused) {
-      CHECK(here.judged(old, &*here.document).judgement == Judgement::final_refusal);
+      CHECK(here.judged(old).judgement == Judgement::final_refusal);
     } else {  // the node had committed it before it heard of the documents
       Pair earlier;
       const reply::Committed reply = earlier.commit({old});
@@ -195,7 +255,7 @@ TEST_CASE("a writer that its own document does not list signs nothing that waits
   CHECK(std::get<reply::Flushed>(flushed.body).result.pending == std::vector<std::uint64_t>{2});
   here.tell_writer();
   REQUIRE(here.storage.ask(request::Adopt{*here.document}).status.ok());
-  CHECK(here.judged(old, &*here.document).judgement == Judgement::final_refusal);
+  CHECK(here.judged(old).judgement == Judgement::final_refusal);
   const StoreReply placed = here.writer.ask(request::PlacePending{});
   CHECK(std::get<reply::Placed>(placed.body).result.blocks.size() == 1);
 }
