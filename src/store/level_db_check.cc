@@ -213,6 +213,7 @@ class Checker {
       KVSWARM_RETURN_IF_ERROR(read_edits(name, end));
       out_.readable[name] = end;
     }
+    out_.manifest = name;
     // LevelDB syncs the first record before CURRENT names the file.
     return out_.readable[name] > 0 ? Status() : damaged(path(name), "it begins with no record");
   }
@@ -253,6 +254,7 @@ class Checker {
     for (const std::string& name : names_) {
       if (!is_in_force(name)) continue;
       KVSWARM_RETURN_IF_ERROR(check_records(name, {}));
+      out_.logs.emplace_back(name, out_.readable[name]);
       if (out_.readable[name] == 0) continue;  // perhaps of an opening that failed
       if (!last.empty()) whole.push_back(last);
       last = name;
@@ -305,6 +307,32 @@ Status check_table_footer(leveldb::Env& env, const std::string& path) {
   const bool fits =
       footer.size() == kFooterBytes && footer_fits({footer.data(), footer.size()}, file_bytes);
   return fits ? Status() : damaged(path, "its footer does not fit its length");
+}
+
+namespace {
+
+bool sync_existing(leveldb::Env& env, const std::string& path) {
+  leveldb::WritableFile* opened = nullptr;
+  if (!env.NewAppendableFile(path, &opened).ok()) return false;
+  const std::unique_ptr<leveldb::WritableFile> file(opened);
+  return file->Sync().ok();
+}
+
+}  // namespace
+
+void sync_level_db(leveldb::Env& env, const std::string& directory, LevelDbCheck* check) {
+  // With the folder, and so with the name that CURRENT has. If it fails, nothing is taken away: the
+  // end of a MANIFEST changes where rows lie, and what it makes superfluous is removed after a
+  // sync.
+  static_cast<void>(sync_existing(env, directory + "/" + check->manifest));
+  bool whole = true;  // the logs so far: behind a gap nothing may be read
+  for (const auto& [name, bytes] : check->logs) {
+    if (whole && sync_existing(env, directory + "/" + name)) continue;
+    const auto synced = check->synced.find(name);
+    const std::uint64_t safe = whole && synced != check->synced.end() ? synced->second : 0;
+    check->readable[name] = std::min(safe, bytes);
+    whole = safe >= bytes;
+  }
 }
 
 Result<LevelDbCheck> check_level_db(leveldb::Env& env, const std::string& directory) {

@@ -11,6 +11,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "store/synced_lengths.h"
@@ -20,10 +22,17 @@ namespace kvswarm::store {
 struct LevelDbCheck {
   SyncedLengths synced;    // as SYNCED has it
   SyncedLengths readable;  // MANIFEST and last log: the part that holds whole records
+  std::string manifest;    // in force
+  std::vector<std::pair<std::string, std::uint64_t>> logs;  // in force, oldest first: whole bytes
 };
 
 // A directory without a store, or one that is not there, passes. Thread: any.
 Result<LevelDbCheck> check_level_db(leveldb::Env& env, const std::string& directory);
+
+// Syncs what a killed program may have left unsynced in the files in force, which takes no room:
+// for who reads them without writing any of it anew, as nobody may be told what a power cut would
+// take away (promise D2). What cannot be synced of the logs is taken out of `check->readable`.
+void sync_level_db(leveldb::Env& env, const std::string& directory, LevelDbCheck* check);
 
 // Checks the last 48 bytes of a table file: magic number, and the two block handles exactly where
 // LevelDB's writer puts them (metaindex block, index block, footer, with nothing between or after).

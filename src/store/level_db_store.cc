@@ -219,11 +219,12 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_on(Disk disk, const std
                                                             const LevelDbOptions& options) {
   auto parts = std::make_unique<Parts>(directory, options, disk == Disk::full);
   if (options.base_env == nullptr) KVSWARM_RETURN_IF_ERROR(check_kinds(directory));
-  KVSWARM_ASSIGN_OR_RETURN(const LevelDbCheck check, check_level_db(*parts->base, directory));
+  KVSWARM_ASSIGN_OR_RETURN(LevelDbCheck check, check_level_db(*parts->base, directory));
   // A store that was never made has nothing to read.
   if (disk == Disk::full && check.readable.empty()) {
     return Status(StatusCode::not_found, "no store in " + directory);
   }
+  if (disk == Disk::full) sync_level_db(*parts->base, directory, &check);
   KVSWARM_RETURN_IF_ERROR(parts->env.begin(directory, check));
   const leveldb::Options level_db_options = parts->level_db_options(options);
   KVSWARM_RETURN_IF_ERROR(guarded(directory, [&] {

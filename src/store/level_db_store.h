@@ -5,7 +5,7 @@
 //   synced write as done that it loses. Destroy the store and open it again to write again; what
 //   was reported as written is there.
 //   A store whose disk is full at opening opens for reading: it is as after a failed write, and
-//   nothing on the disk is changed (store/overlay_env.h).
+//   nothing on the disk is changed (store/overlay_env.h); what is read was synced before.
 // - Damage (F2): checksums are verified on every read; a table's footer, which has no checksum, is
 //   checked before LevelDB sees it. A cursor that meets damage ends with status() set and never
 //   skips rows silently. Damage that was met ends writing too. std::bad_alloc out of LevelDB ends

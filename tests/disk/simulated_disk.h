@@ -66,7 +66,8 @@ class SimulatedDisk {
   std::function<bool(const DiskCall&)> ignores_sync;
   // Calls so far.
   std::size_t calls() const { return calls_; }
-  // From this call on (0: the first) every one fails with this error; `times` of them.
+  // From this call on (0: the first) every one fails with this error; `times` of them. For want of
+  // room (ENOSPC) no sync of a file fails that has nothing left to sync.
   void fail_from(std::size_t call, int error, std::size_t times = ~std::size_t{0});
   // Room left: appending takes it, removing a file gives it back. A write that does not fit is done
   // in part and fails with ENOSPC. nullopt: no limit.
@@ -78,6 +79,7 @@ class SimulatedDisk {
 
   // An existing file is emptied, as O_TRUNC does, unless it is `exclusive`: then EEXIST.
   int create(const std::string& path, Handle* file, bool exclusive = false);
+  int open(const std::string& path, Handle* file);  // an existing file, as it is
   int append(Handle file, BytesView bytes);
   int sync(Handle file);
   int rename(const std::string& from, const std::string& to);

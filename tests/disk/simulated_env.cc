@@ -107,8 +107,12 @@ class SimulatedEnv::Env final : public leveldb::EnvWrapper {
     *file = error == 0 ? new Written(disk_, handle, path) : nullptr;
     return to_level_db(error, path);
   }
-  leveldb::Status NewAppendableFile(const std::string& path, leveldb::WritableFile**) override {
-    return leveldb::Status::NotSupported(path);
+  leveldb::Status NewAppendableFile(const std::string& path,
+                                    leveldb::WritableFile** file) override {
+    SimulatedDisk::Handle handle = 0;
+    const int error = disk_->open(path, &handle);
+    *file = error == 0 ? new Written(disk_, handle, path) : nullptr;
+    return to_level_db(error, path);
   }
   bool FileExists(const std::string& path) override { return disk_->exists(path); }
   leveldb::Status GetChildren(const std::string& path, std::vector<std::string>* names) override {

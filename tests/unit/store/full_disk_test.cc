@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "disk/simulated_env.h"
+#include "store/level_db_check.h"
 #include "store/level_db_store.h"
 #include "support/catch.h"
 
@@ -105,6 +106,53 @@ TEST_CASE("opening for reading changes nothing on the disk") {
   }
   // LevelDB's first attempt may have made files that it could not fill.
   for (std::size_t i = 0; i < before.size(); ++i) CHECK(*disk.read(before[i]) == contents[i]);
+}
+
+TEST_CASE("D2: what is read from a store opened on a full disk outlasts a power cut") {
+  const bool sync_fails = GENERATE(false, true);
+  const bool second_log = GENERATE(false, true);
+  INFO("syncing fails: " << sync_fails << ", a second log: " << second_log);
+  test::SimulatedDisk disk;
+  test::SimulatedEnv env(&disk);
+  constexpr int kSynced = 3;
+  {
+    const auto store = opened(env);
+    for (int row = 0; row < kSynced; ++row) REQUIRE(put(*store, row).ok());
+    REQUIRE(put(*store, kSynced, Sync::no).ok());
+  }  // killed before it was synced
+  test::SimulatedDisk stopped;
+  if (second_log) {
+    // Killed again, in the next start, between the new log and the MANIFEST that names it.
+    disk.before_call = [&](const test::DiskCall& call) {
+      const bool rename = call.kind == test::DiskCallKind::rename;
+      if (rename && stopped.calls() == 0) stopped = disk;
+    };
+    { opened(env); }
+    disk = stopped;
+    disk.unlock("/db/LOCK");
+    disk.before_call = {};
+    // What that start has left would make room for the next one.
+    for (const std::string& path : disk.files()) {
+      if (is_table_file(path)) REQUIRE(disk.remove(path) == 0);
+    }
+  }
+  disk.set_free_bytes(0);
+  if (sync_fails) disk.fail_from(disk.calls(), ENOSPC);
+  std::vector<int> read;
+  {
+    const auto reading = opened(env);
+    REQUIRE(reading->refused().code() == StatusCode::disk_full);
+    for (int row = 0; row <= kSynced; ++row) {
+      if (has(*reading, row)) read.push_back(row);
+    }
+  }
+  CHECK(read.size() == (sync_fails ? kSynced : kSynced + 1));
+  disk.fail_from(~std::size_t{0}, 0);
+  SeededRandom random(1);
+  disk.cut(test::Kept::none, random);
+  disk.set_free_bytes(std::nullopt);
+  const auto again = opened(env);
+  for (const int row : read) CHECK(has(*again, row));
 }
 
 TEST_CASE("a store that was never made is not opened on a full disk") {
