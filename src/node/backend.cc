@@ -404,9 +404,14 @@ Status Backend::load_evidence() {
   const auto cursor = store_->cursor();
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) break;
+    if (evidence_.size() == limits::kEvidence) {
+      if (!notice_.empty()) notice_ += "; ";
+      notice_ += "more evidence is stored than the " + std::to_string(limits::kEvidence) +
+                 " pieces that are kept: the rest is not read";
+      break;
+    }
     KVSWARM_ASSIGN_OR_RETURN(rows::EvidenceRow row, rows::decode_evidence_row(cursor->value()));
     evidence_.push_back(std::move(row));
-    if (evidence_.size() > limits::kEvidence) return {StatusCode::corruption, "evidence rows"};
   }
   return cursor->status();
 }

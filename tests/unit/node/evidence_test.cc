@@ -332,5 +332,21 @@ TEST_CASE("the evidence message of docs/formats/messages.md is what it says, and
   CHECK_FALSE(decode_evidence_message(encode(more)).ok());
 }
 
+TEST_CASE("a node starts with more evidence than it keeps, and says so") {
+  Pair pair;
+  store::Batch batch;
+  const Bytes row = rows::encode(rows::EvidenceRow{1, {}, "saved"});
+  for (std::size_t i = 0; i <= limits::kEvidence; ++i) {
+    Bytes subject(Hash::kSize, 's');
+    subject[0] = static_cast<char>(i % 256);
+    subject[1] = static_cast<char>(i / 256);
+    batch.put(rows::evidence(*Hash::from(subject)), row);
+  }
+  REQUIRE(pair.storage.disk.write(batch, store::Sync::yes).ok());
+  pair.storage.open();
+  CHECK(pair.storage.backend->evidence().size() == limits::kEvidence);
+  CHECK(pair.storage.backend->notice().find("more evidence") == 0);
+}
+
 }  // namespace
 }  // namespace kvswarm::node
