@@ -16,8 +16,7 @@ namespace kvswarm::node {
 struct Stage {
   explicit Stage(const std::vector<NodeId>& more_writers = {})
       : pair(more_writers),
-        core({&pair.storage.key, &random, false, {}, true},
-             Core::start_of(*pair.storage.backend)) {
+        core({&pair.storage.key, &random, false, {}, true}, Core::start_of(*pair.storage.backend)) {
     // Nobody's address is known, so that it serves at once.
     step(event::Tick{});
   }

@@ -198,8 +198,9 @@ TEST_CASE("sync: a log, before the next one is begun") {
   CHECK(rows_lost(true) > 0);
 }
 
-// A row in a log, and behind it a record that was never synced, as a power cut leaves it: its length
-// is there, and not all of its bytes. (LevelDB takes a length that does not fit for the end.)
+// A row in a log, and behind it a record that was never synced, as a power cut leaves it: its
+// length is there, and not all of its bytes. (LevelDB takes a length that does not fit for the
+// end.)
 std::string make_torn_log(Simulated& simulated) {
   {
     const auto store = simulated.opened();
