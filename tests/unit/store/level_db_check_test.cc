@@ -174,7 +174,9 @@ int rows_lost(bool lie) {
   const auto store = simulated.opened();
   const std::string first = simulated.newest(".log");
   if (lie) {
-    simulated.disk.ignores_sync = [&](const test::DiskCall& call) { return call.path == first; };
+    simulated.disk.ignores_sync = [first](const test::DiskCall& call) {
+      return call.path == first;
+    };
   }
   for (int row = 0; row < full; ++row) put_row(*store, row, Sync::no);
   put_row(*store, full, Sync::yes);
