@@ -32,6 +32,7 @@ std::vector<LastBlock> last_blocks_of(const std::vector<log::SignedBlock>& block
                             {blocks[i].header, blocks[i].signature}};
   }
   std::vector<LastBlock> out;
+  out.reserve(last.size());
   for (auto& [writer, block] : last) out.push_back(std::move(block));
   return out;
 }
