@@ -394,6 +394,7 @@ StoreReply Backend::run(request::Count&) {
   body.head = applier_->head();
   body.pending_ops = outbox_->pending_ops().size();
   body.refusals = outbox_->refusals();
+  body.lost_blocks = outbox_->lost_blocks();
   auto refused = outbox_->first_refused_ops();
   out.status = refused.status();
   if (refused.ok()) std::tie(body.refused, body.more_refused) = std::move(refused).value();

@@ -106,6 +106,13 @@ struct Restore {
 struct Forget {
   SessionKey session = 0;
 };
+// The log of a storage node is in this epoch, and its hello said which of our blocks is the newest
+// one in it (none: absent).
+struct Refill {
+  NodeId destination;
+  std::uint64_t epoch = 0;
+  std::optional<KnownBlock> known_block;
+};
 struct ReadDocument {
   SessionKey session = 0;
   std::uint64_t id = 0;
@@ -122,7 +129,7 @@ using StoreRequest =
                  request::Refuse, request::CountRefused, request::RecordSeenHead, request::Commit,
                  request::Read, request::Scan, request::Greet, request::Begin, request::Restore,
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
-                 request::ReadReceipts, request::KeepEvidence>;
+                 request::ReadReceipts, request::KeepEvidence, request::Refill>;
 
 namespace reply {
 struct Flushed {
@@ -187,7 +194,8 @@ struct Counts {
   std::vector<RefusedOp> refused;  // at most limits::kRefusedOpsListed
   bool more_refused = false;
   std::map<NodeId, log::Refusal> refusals;  // the newest of each destination, if it still stands
-  Status fault;                             // why writing stopped, if it did
+  std::map<NodeId, rows::LostBlocks> lost_blocks{};  // the newest of each destination
+  Status fault;                                      // why writing stopped, if it did
 };
 struct SeenHeadRecorded {
   NodeId node;
@@ -199,6 +207,11 @@ struct Restored {
   log::HeadRef head;                    // zeros: this node keeps no log
   std::uint64_t least_incarnation = 0;  // of streams from now on
   std::uint64_t next_op = 0;
+};
+struct Refilled {
+  NodeId destination;
+  Outbox::Refilled result;
+  std::deque<QueuedBlock> queue;  // all that waits for the destination now, if that is new
 };
 struct Done {};
 }  // namespace reply
@@ -217,7 +230,7 @@ struct StoreReply {
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
-               reply::SeenHeadRecorded, reply::ReceiptsRead>
+               reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -276,6 +289,7 @@ class Backend {
   Status noted(Status status);
   Result<std::optional<Announcement>> announce(SessionKey session);
   Result<Standing> standing_with(const request::Greet& request, LogPlace& from) const;
+  std::optional<log::BlockHeader> own_block(const KnownBlock& known, const NodeId& peer) const;
 
   StoreReply run(request::Flush& request);
   StoreReply run(request::PlacePending& request);
@@ -291,6 +305,7 @@ class Backend {
   StoreReply run(request::Begin& request);
   StoreReply run(request::Restore& request);
   StoreReply run(request::Forget& request);
+  StoreReply run(request::Refill& request);
   StoreReply run(request::ReadDocument& request);
   StoreReply run(request::Adopt& request);
   StoreReply run(request::Count& request);

@@ -4,6 +4,16 @@
 
 namespace kvswarm::node {
 
+// What a peer says that this node signed for it; nullopt when it did not.
+std::optional<log::BlockHeader> Backend::own_block(const KnownBlock& known,
+                                                   const NodeId& peer) const {
+  auto header = log::check_block_header(document_->swarm(), known.header, known.signature);
+  if (!header.ok() || header->writer != options_.key->id() || header->destination != peer) {
+    return std::nullopt;
+  }
+  return std::move(header).value();
+}
+
 // Holds the peer's claims, each of which must bear our own signature, against the store. `from` is
 // then the newest head of our log that the peer has.
 Result<Standing> Backend::standing_with(const request::Greet& request, LogPlace& from) const {
@@ -25,9 +35,8 @@ Result<Standing> Backend::standing_with(const request::Greet& request, LogPlace&
     }
   }
   if (request.known_block) {
-    const auto header = log::check_block_header(document_->swarm(), request.known_block->header,
-                                                request.known_block->signature);
-    if (!header.ok() || header->writer != self || header->destination != request.peer) {
+    const auto header = own_block(*request.known_block, request.peer);
+    if (!header) {
       standing.doubt = "it claims to have a block that this node never signed for it";
     } else {
       KVSWARM_ASSIGN_OR_RETURN(
@@ -72,6 +81,24 @@ Result<std::optional<Announcement>> Backend::announce(SessionKey session) {
   out.holds = applier_->encoded_holds();
   found->second = {head.epoch, head.length};
   return std::optional(std::move(out));
+}
+
+StoreReply Backend::run(request::Refill& request) {
+  StoreReply out{ready_to_write(), reply::Refilled{request.destination, {}, {}}};
+  if (!out.status.ok()) return out;
+  rows::BlockPlace cursor;
+  if (request.known_block) {
+    const auto header = own_block(*request.known_block, request.destination);
+    if (!header) return out;  // says nothing
+    cursor = {header->incarnation, header->number};
+  }
+  auto refilled = outbox_->refill(request.destination, request.epoch, cursor, wall_ms_);
+  out.status = noted(refilled.status());
+  if (!refilled.ok()) return out;
+  auto& body = std::get<reply::Refilled>(out.body);
+  body.result = std::move(refilled).value();
+  if (body.result.is_new) body.queue = outbox_->queued().at(request.destination);
+  return out;
 }
 
 StoreReply Backend::run(request::Begin&) {

@@ -274,6 +274,8 @@ void Core::on_ready(const Connections::Ready& ready) {
   ask(request::Greet{ready.connection, ready.peer, ready.hello.known_head,
                      ready.hello.known_block});
   if (listed) send_evidence(ready.connection);
+  known_blocks_[ready.connection] = ready.hello.known_block;
+  check_refill(ready.connection, ready.peer);
   delivery_.restart(ready.peer);
   start_reads(ready.peer);
 }
@@ -284,6 +286,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   greeting_.erase(gone.connection);
   ahead_.erase(gone.connection);
   heard_evidence_.erase(gone.connection);
+  known_blocks_.erase(gone.connection);
   delivery_.restart(gone.peer);
   incoming_.forget(gone.connection);
   judging_.erase(gone.peer);
@@ -349,6 +352,7 @@ void Core::on_announcement(ConnectionId connection, const NodeId& peer, BytesVie
     connections_.drop(connection, accepted);
     return;
   }
+  check_refill(connection, peer);
   const auto found = ahead_.find(connection);
   if (found == ahead_.end()) return;
   auto messages = std::move(found->second);

@@ -249,6 +249,10 @@ class Core {
   void on_reply(const Status& status, reply::ReceiptsRead& reply);
   void on_reply(const Status& status, reply::Done& reply);
 
+  // Destinations that came back from an older copy (core_refill.cc)
+  void check_refill(ConnectionId connection, const NodeId& peer);
+  void on_reply(const Status& status, reply::Refilled& reply);
+
   // Refusals (core_refusals.cc)
   void on_refusal(const NodeId& peer, BytesView payload);
   void on_reply(const Status& status, reply::Refused& reply);
@@ -304,7 +308,9 @@ class Core {
   BlockIntake incoming_;
   std::vector<BlockCost> committing_;  // empty: no commit is being written
   std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile
-  std::map<NodeId, bool> recording_;   // heads at the store; true: a newer one is to follow
+  std::map<ConnectionId, std::optional<KnownBlock>> known_blocks_;  // as the peers' hellos said
+  std::map<NodeId, std::uint64_t> refilled_;  // up to which epoch the outbox has seen to it
+  std::map<NodeId, bool> recording_;          // heads at the store; true: a newer one is to follow
   EvidenceBook evidence_;
   std::set<ConnectionId> heard_evidence_;  // connections whose evidence came
   std::deque<std::string> problems_;       // the last ones, for status

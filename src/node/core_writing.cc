@@ -360,6 +360,12 @@ NodeStatus Core::status_with(const reply::Counts& counts) const {
   }
   out.evidence = evidence_.newest_first();
   out.problems.assign(problems_.begin(), problems_.end());
+  for (const auto& [node, lost] : counts.lost_blocks) {
+    std::string line = describe(node, lost);
+    if (std::find(out.problems.begin(), out.problems.end(), line) == out.problems.end()) {
+      out.problems.push_back(std::move(line));
+    }
+  }
   if (!counts.fault.ok()) {
     out.problems.push_back("writing stopped: " + counts.fault.message());
   }

@@ -20,6 +20,11 @@ void Delivery::add(const QueuedBlock& block) {
   stream.queue.push_back(block);
 }
 
+void Delivery::replace(const NodeId& destination, const std::deque<QueuedBlock>& queue) {
+  drop(destination);
+  for (const QueuedBlock& block : queue) add(block);
+}
+
 void Delivery::settled(const NodeId& destination, std::uint64_t number) {
   const auto found = streams_.find(destination);
   if (found == streams_.end()) return;

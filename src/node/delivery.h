@@ -20,6 +20,8 @@ class Delivery {
  public:
   void add(const QueuedBlock& block);
   void settled(const NodeId& destination, std::uint64_t number);
+  // All that waits for the destination from now on.
+  void replace(const NodeId& destination, const std::deque<QueuedBlock>& queue);
 
   // A connection to the destination came up, or the last one went: sending starts anew.
   void restart(const NodeId& destination);

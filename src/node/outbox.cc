@@ -22,13 +22,11 @@ struct Outbox::Placing {
   Flushed result;
 };
 
-namespace {
+namespace {}  // namespace
 
-std::size_t block_bytes(const log::SignedBlock& block) {
+std::size_t Outbox::block_bytes(const log::SignedBlock& block) {
   return block.header.size() + Signature::kSize + block.body.size();
 }
-
-}  // namespace
 
 Result<std::vector<rows::PendingOp>> Outbox::split_body(BytesView body, std::uint32_t count) {
   codec::Reader in(body);
@@ -65,6 +63,7 @@ Status Outbox::load_all() {
   }
   KVSWARM_ASSIGN_OR_RETURN(grant_, grant_of(store, options_.self));
   KVSWARM_RETURN_IF_ERROR(load_refusals());
+  KVSWARM_RETURN_IF_ERROR(load_lost_blocks());
   KVSWARM_ASSIGN_OR_RETURN(const auto least, store.get(rows::least_incarnation()));
   if (least) {
     KVSWARM_ASSIGN_OR_RETURN(least_incarnation_, rows::decode_u64(*least));
@@ -161,7 +160,7 @@ rows::OutboxState Outbox::state_of(const Placing& placing, const NodeId& destina
     return found->second;
   }
   const auto found = states_.find(destination);
-  if (found == states_.end()) return next_incarnation({});
+  if (found == states_.end()) return first_incarnation(destination);
   const rows::OutboxState& state = found->second;
   const bool waits = state.settled + 1 < state.next_number;
   return is_outdated(state) && !waits ? next_incarnation(state) : state;
@@ -177,8 +176,21 @@ rows::OutboxState Outbox::next_incarnation(const rows::OutboxState& before) cons
   rows::OutboxState next;
   next.incarnation = std::max({document_.number(), before.incarnation + 1, least_incarnation_});
   next.document = document_.number();
+  next.dropped = before.dropped;
   next.retained_bytes = before.retained_bytes;
+  next.epoch = before.epoch;
   return next;
+}
+
+// Nothing of a new stream can have been lost before it began.
+rows::OutboxState Outbox::first_incarnation(const NodeId& destination) const {
+  rows::OutboxState first = next_incarnation({});
+  if (const auto seen = seen_heads_.find(destination); seen != seen_heads_.end()) {
+    if (const auto head = log::decode_head(seen->second.head.head); head.ok()) {
+      first.epoch = head->epoch;
+    }
+  }
+  return first;
 }
 
 void Outbox::adopt(const config::Document& document) {
@@ -264,14 +276,18 @@ void Outbox::seal(Placing& placing, const NodeId& destination, std::vector<Numbe
                            block_bytes(block),
                            wall_ms,
                            state.incarnation};
-  placing.batch.put(rows::queued(destination, state.next_number),
-                    rows::encode(rows::QueuedRow{queued.first_op, queued.last_op, queued.ops,
-                                                 queued.bytes, queued.time_ms}));
+  put_queued(queued, placing.batch);
   placing.result.blocks.push_back(queued);
   state.last_hash = log::block_hash(options_.swarm, block.header);
   ++state.next_number;
   placing.states[destination] = state;
   ops.clear();
+}
+
+void Outbox::put_queued(const QueuedBlock& block, store::Batch& batch) {
+  batch.put(rows::queued(block.destination, block.number),
+            rows::encode(rows::QueuedRow{block.first_op, block.last_op, block.ops, block.bytes,
+                                         block.time_ms}));
 }
 
 Result<Outbox::Flushed> Outbox::commit(Placing& placing) {
@@ -439,7 +455,7 @@ Status Outbox::prune(const NodeId& destination, rows::OutboxState& state, std::u
     state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, block_bytes(block));
     KVSWARM_RETURN_IF_ERROR(
         drop_receipt(destination, place.incarnation, place.number, state, batch));
-    if (is_current) state.retained_from = place.number + 1;
+    state.dropped = place;
   }
   return cursor->status();
 }

@@ -10,7 +10,8 @@
 // incarnation; those of blocks that were signed under a newer document become pending again.
 //
 // Invariants: one chain per destination and incarnation: block n names the hash of block n - 1. Of
-// earlier incarnations no block waits.
+// earlier incarnations no block waits. What is settled stays so until the destination declares that
+// it lost it (refill).
 // Owned by the store thread, or whoever calls; blocking; no clock of its own.
 #pragma once
 
@@ -136,6 +137,20 @@ class Outbox {
   };
   Resumption begin_again(const std::vector<AheadStream>& known, store::Batch& batch) const;
 
+  // A destination's log began `epoch`, with `cursor` as the newest of our blocks in it: what it
+  // lost waits again, as the same blocks where they are all stored still, else as ops of a new
+  // incarnation. Nothing, when the outbox has seen to that epoch before.
+  struct Refilled {
+    bool is_new = false;  // the queue has changed
+    std::uint64_t blocks = 0;
+    std::vector<std::uint64_t> released;  // op numbers that are pending again
+    std::optional<rows::LostBlocks> lost;
+  };
+  Result<Refilled> refill(const NodeId& destination, std::uint64_t epoch,
+                          const rows::BlockPlace& cursor, std::uint64_t wall_ms);
+  // The newest of each destination.
+  const std::map<NodeId, rows::LostBlocks>& lost_blocks() const { return lost_blocks_; }
+
   // The newest head of a node whose table of holds this writer has; goes into its blocks.
   Status record_seen_head(const NodeId& node, const rows::SeenHead& seen);
   const std::map<NodeId, rows::SeenHead>& seen_heads() const { return seen_heads_; }
@@ -181,6 +196,9 @@ class Outbox {
   rows::OutboxState state_of(const Placing& placing, const NodeId& destination) const;
   bool is_outdated(const rows::OutboxState& state) const;
   rows::OutboxState next_incarnation(const rows::OutboxState& before) const;
+  rows::OutboxState first_incarnation(const NodeId& destination) const;
+  static std::size_t block_bytes(const log::SignedBlock& block);
+  static void put_queued(const QueuedBlock& block, store::Batch& batch);
   Result<Flushed> commit(Placing& placing);
   Status settle_block(const log::CommittedBlock& committed, const log::SignedBlock& block,
                       const NodeId& destination, store::Batch& batch, Settled& settled,
@@ -189,6 +207,11 @@ class Outbox {
                     rows::OutboxState& state, store::Batch& batch) const;
   Status drop_receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number,
                       rows::OutboxState& state, store::Batch& batch) const;
+  struct Refilling;  // the state of one refill in the making
+  Status queue_again(Refilling& refilling) const;
+  Status release_all(Refilling& refilling) const;
+  Status drop_receipts(Refilling& refilling) const;
+  Status load_lost_blocks();
   Status prune(const NodeId& destination, rows::OutboxState& state, std::uint64_t wall_ms,
                store::Batch& batch) const;
   Status forget_placements(const log::BlockHeader& header,
@@ -210,6 +233,7 @@ class Outbox {
   std::map<std::uint64_t, Address> pending_;  // by op number
   std::multiset<Address> pending_addresses_;
   std::map<NodeId, rows::SeenHead> seen_heads_;
+  std::map<NodeId, rows::LostBlocks> lost_blocks_;
 };
 
 }  // namespace kvswarm::node

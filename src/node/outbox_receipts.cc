@@ -120,7 +120,8 @@ Status too_many() {
 
 void Outbox::keep_receipt(const NodeId& destination, std::size_t blocks, const Bytes& receipt,
                           rows::OutboxState& state, store::Batch& batch) const {
-  if (receipt.empty() || state.retained_from > state.settled) return;
+  const rows::BlockPlace settled{state.incarnation, state.settled};
+  if (receipt.empty() || state.dropped >= settled) return;
   const auto& queue = queued_.at(destination);  // the settled blocks are its first ones still
   rows::ReceiptRow row;
   row.first_number = state.settled + 1 - blocks;

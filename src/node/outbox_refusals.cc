@@ -91,7 +91,7 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
   return out;
 }
 
-// A waiting block goes, and its ops are refused ops; or pending, if the refusal is not for it.
+// A block goes, and its ops are refused ops; or pending, if the refusal is not for it.
 Status Outbox::drop_block(const log::SignedBlock& block, std::uint64_t refused_up_to,
                           store::Batch& batch, Refused& out,
                           std::map<std::uint64_t, Address>& released) const {
@@ -99,6 +99,9 @@ Status Outbox::drop_block(const log::SignedBlock& block, std::uint64_t refused_u
   KVSWARM_ASSIGN_OR_RETURN(const auto entries, split_body(block.body, header.op_count));
   for (const rows::PendingOp& entry : entries) {
     KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(entry.encoded_op));
+    // Of a block that was settled before (refill), some ops may have their end already.
+    KVSWARM_ASSIGN_OR_RETURN(const auto known, options_.store->get(rows::refused(op.number)));
+    if (known) continue;
     if (header.document.number > refused_up_to) {
       batch.put(rows::pending(op.number), rows::encode(entry));
       released[op.number] = state::address_of(options_.swarm, op.key);

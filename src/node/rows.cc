@@ -29,6 +29,7 @@ constexpr char kReceipt = 'y';
 constexpr char kEvidence = 'e';
 constexpr char kGrant = 'g';
 constexpr char kRefusal = 'n';
+constexpr char kLostBlocks = 'l';
 
 Writer table(char name) {
   Writer out;
@@ -37,6 +38,13 @@ Writer table(char name) {
 }
 
 Bytes meta(const char* name) { return table(kMeta).raw(name).take(); }
+
+BlockPlace read_place(Reader& in) {
+  BlockPlace place;
+  place.incarnation = in.u64();
+  place.number = in.u64();
+  return place;
+}
 
 }  // namespace
 
@@ -87,12 +95,14 @@ Bytes evidence_table() { return table(kEvidence).take(); }
 Bytes grant(const NodeId& writer) { return table(kGrant).fixed(writer).take(); }
 Bytes refusal(const NodeId& destination) { return table(kRefusal).fixed(destination).take(); }
 Bytes refusal_table() { return table(kRefusal).take(); }
+Bytes lost_blocks(const NodeId& destination) {
+  return table(kLostBlocks).fixed(destination).take();
+}
+Bytes lost_blocks_table() { return table(kLostBlocks).take(); }
 
 Result<BlockPlace> decode_block_place(BytesView bytes) {
   Reader in(bytes);
-  BlockPlace out;
-  out.incarnation = in.u64();
-  out.number = in.u64();
+  const BlockPlace out = read_place(in);
   KVSWARM_RETURN_IF_ERROR(in.finish("key of an outgoing block"));
   return out;
 }
@@ -167,7 +177,8 @@ Result<SeenHead> decode_seen_head(BytesView bytes) {
 Bytes encode(const OutboxState& state) {
   Writer out;
   out.u64(state.incarnation).u64(state.next_number).fixed(state.last_hash).u64(state.settled);
-  return out.u64(state.retained_from).u64(state.retained_bytes).u64(state.document).take();
+  out.u64(state.dropped.incarnation).u64(state.dropped.number).u64(state.retained_bytes);
+  return out.u64(state.document).u64(state.epoch).take();
 }
 
 Result<OutboxState> decode_outbox_state(BytesView bytes) {
@@ -177,10 +188,12 @@ Result<OutboxState> decode_outbox_state(BytesView bytes) {
   out.next_number = in.u64();
   out.last_hash = in.fixed<Hash>();
   out.settled = in.u64();
-  out.retained_from = in.u64();
+  out.dropped = read_place(in);
   out.retained_bytes = in.u64();
   out.document = in.u64();
-  if (out.settled >= out.next_number || out.retained_from > out.settled + 1) in.fail();
+  out.epoch = in.u64();
+  const BlockPlace settled{out.incarnation, out.settled};
+  if (out.settled >= out.next_number || out.dropped > settled) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("outbox row"));
   return out;
 }
@@ -276,6 +289,25 @@ Result<ReceiptRow> decode_receipt_row(BytesView bytes) {
   if (out.first_number == 0 || out.first_op == 0 || out.last_op < out.first_op) in.fail();
   out.receipt = in.raw(in.remaining());
   KVSWARM_RETURN_IF_ERROR(in.finish("receipt row"));
+  return out;
+}
+
+Bytes encode(const LostBlocks& lost) {
+  Writer out;
+  out.u64(lost.noticed_ms).u64(lost.epoch);
+  out.u64(lost.after.incarnation).u64(lost.after.number);
+  return out.u64(lost.last.incarnation).u64(lost.last.number).take();
+}
+
+Result<LostBlocks> decode_lost_blocks(BytesView bytes) {
+  Reader in(bytes);
+  LostBlocks out;
+  out.noticed_ms = in.u64();
+  out.epoch = in.u64();
+  out.after = read_place(in);
+  out.last = read_place(in);
+  if (out.epoch == 0 || out.last <= out.after) in.fail();
+  KVSWARM_RETURN_IF_ERROR(in.finish("row of lost blocks"));
   return out;
 }
 

@@ -56,11 +56,15 @@ Bytes evidence_table();
 Bytes grant(const NodeId& writer);         // u64; absent: 1
 Bytes refusal(const NodeId& destination);  // SignedRefusal, the newest
 Bytes refusal_table();
+Bytes lost_blocks(const NodeId& destination);  // LostBlocks, the newest
+Bytes lost_blocks_table();
 
-// The end of an outgoing block's key, behind outgoing_of().
+// Where a block stands in a writer's stream to one destination, and the end of an outgoing block's
+// key, behind outgoing_of().
 struct BlockPlace {
   std::uint64_t incarnation = 0;
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  // 0: before the first block
+  friend auto operator<=>(const BlockPlace&, const BlockPlace&) = default;
 };
 Result<BlockPlace> decode_block_place(BytesView bytes);
 
@@ -108,9 +112,10 @@ struct OutboxState {
   std::uint64_t next_number = 1;
   Hash last_hash;
   std::uint64_t settled = 0;
-  std::uint64_t retained_from = 1;   // the oldest block that is still stored
+  BlockPlace dropped;                // the newest settled block that is not stored any more
   std::uint64_t retained_bytes = 0;  // of settled blocks, of earlier incarnations too
   std::uint64_t document = 0;        // number of the one in force when the incarnation began
+  std::uint64_t epoch = 0;           // of the destination's log, up to which it was refilled
 };
 Bytes encode(const OutboxState& state);
 Result<OutboxState> decode_outbox_state(BytesView bytes);
@@ -169,6 +174,16 @@ struct ReceiptRow {
 };
 Bytes encode(const ReceiptRow& row);
 Result<ReceiptRow> decode_receipt_row(BytesView bytes);
+
+// Settled blocks that the destination lost and that are not stored here any more.
+struct LostBlocks {
+  std::uint64_t noticed_ms = 0;  // wall clock
+  std::uint64_t epoch = 0;       // of the destination's log, whose beginning declares the loss
+  BlockPlace after;              // the last block before them: what the destination still has
+  BlockPlace last;
+};
+Bytes encode(const LostBlocks& lost);
+Result<LostBlocks> decode_lost_blocks(BytesView bytes);
 
 Bytes encode_u64(std::uint64_t value);
 Result<std::uint64_t> decode_u64(BytesView bytes);

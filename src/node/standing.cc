@@ -9,7 +9,7 @@ std::string words(const log::HeadRef& head) {
   return out;
 }
 
-std::string words(const StreamPlace& place) {
+std::string words(const rows::BlockPlace& place) {
   if (place.number == 0) return "no block";
   return "block " + std::to_string(place.number) + " of incarnation " +
          std::to_string(place.incarnation);
@@ -31,6 +31,13 @@ std::string describe(const AheadStream& ahead) {
       "this node signed " + words(ahead.known) + " for node " + short_hex(ahead.destination);
   if (ahead.known <= ahead.own) return known + ", which is another one than the one stored here";
   return known + ", and its outbox here ends with " + words(ahead.own);
+}
+
+std::string describe(const NodeId& destination, const rows::LostBlocks& lost) {
+  return "node " + short_hex(destination) + " came back from an older copy (epoch " +
+         std::to_string(lost.epoch) + "): it has " + words(lost.after) +
+         " of this node and lacks what followed, which is kept here only from behind " +
+         words(lost.last) + " on; the ops in between are lost unless they are written again";
 }
 
 }  // namespace kvswarm::node

@@ -8,6 +8,7 @@
 
 #include "log/record.h"
 #include "node/answer.h"
+#include "node/rows.h"
 
 namespace kvswarm::node {
 
@@ -28,12 +29,6 @@ struct LogPlace {
   friend auto operator<=>(const LogPlace&, const LogPlace&) = default;
 };
 
-struct StreamPlace {
-  std::uint64_t incarnation = 0;
-  std::uint64_t number = 0;  // of a block; 0: none
-  friend auto operator<=>(const StreamPlace&, const StreamPlace&) = default;
-};
-
 // A head that this node signed and that is not in the log stored here.
 struct AheadHead {
   log::HeadRef known;
@@ -43,8 +38,8 @@ struct AheadHead {
 // A block that this node signed for `destination` and that its outbox here does not have.
 struct AheadStream {
   NodeId destination;
-  StreamPlace known;
-  StreamPlace own;            // the newest one stored here
+  rows::BlockPlace known;
+  rows::BlockPlace own;       // the newest one stored here
   std::uint64_t last_op = 0;  // the least that the known block's last op can be
 };
 
@@ -59,5 +54,6 @@ struct Standing {
 // A plain sentence with both lengths, or both block numbers.
 std::string describe(const AheadHead& ahead);
 std::string describe(const AheadStream& ahead);
+std::string describe(const NodeId& destination, const rows::LostBlocks& lost);
 
 }  // namespace kvswarm::node

@@ -6,6 +6,7 @@
 #include "support/catch.h"
 
 using kvswarm::test::contains;
+using kvswarm::test::eventually;
 using kvswarm::test::Outcome;
 using kvswarm::test::Swarm;
 
@@ -66,6 +67,18 @@ TEST_CASE("F1: a storage node put back from an older copy exits 5, and a restore
   swarm.listen("a");
   CHECK(swarm.read("b", {"k", "other key"}).size() == 2);
   CHECK(contains(swarm.status("b").at("problems").dump(), "came back from an older copy"));
+
+  // The writer still has what it delivered, and brings it again.
+  swarm.connect("x");
+  std::vector<std::string> keys{"k", "other key"};
+  for (int i = 0; i < 8; ++i) keys.push_back("later " + std::to_string(i));
+  for (const std::string& key : keys) {
+    CHECK(swarm.as("b", {"get", key, "--wait", "20s"}).exit_code == 0);
+  }
+  CHECK(eventually([&] { return swarm.outstanding("x") == 0; }));
+  CHECK(contains(swarm.status("x").at("problems").dump(), "blocks go there again"));
+  CHECK(swarm.as("x", {"write", "--put.k=2", "--put.other key=2", "--receipt"}).exit_code == 0);
+  swarm.stop("x");
   swarm.stop("a");
   const Outcome again = swarm.as("a", {"restore", "--timeout", "500ms"});
   CHECK(again.exit_code == 1);

@@ -59,8 +59,34 @@ class Story {
     for (NodeIndex index = 0; index <= reader; ++index) check_nobody_accused(index);
   }
 
+  // A storage node loses its disk and comes back from the copy that was made of it before, in the
+  // midst of everything; the operator declares it.
+  void restore_from_copy() {
+    const NodeIndex storage = world.random().below(kStorageNodes);
+    const store::MemoryStore::Image copy = world.disk(storage).image();
+    for (int i = 0; i < kSteps / 3; ++i) {
+      step();
+      world.run_for(world.random().below(300));
+      settle_asks();
+    }
+    for (NodeIndex index = 0; index <= reader; ++index) {
+      if (index != storage && !world.is_running(index)) world.start(index);
+    }
+    if (world.is_running(storage)) world.crash(storage);
+    world.put_back(storage, copy);
+    const auto restored = world.restore(storage);
+    REQUIRE(world.run_until([&] { return restored->has_value(); }));
+    INFO((*restored)->status().message());
+    REQUIRE((*restored)->ok());
+    if (std::get<node::RestoreOutcome>(***restored).done) ++restores;
+    world.crash(storage);
+    world.start(storage);
+  }
+
   World world;
   NodeIndex reader = 0;
+  int restores = 0;
+  int epochs = 0;  // in the logs, at the end
 
  private:
   struct Open {
@@ -143,6 +169,7 @@ class Story {
       if (!row->has_value()) break;
       const auto record = log::decode_record(**row);
       REQUIRE(record.ok());
+      if (record->type == log::RecordType::epoch) ++epochs;
       for (const log::CommittedBlock& block : record->blocks) {
         REQUIRE(block.number == last[block.writer] + 1);
         last[block.writer] = block.number;
@@ -171,6 +198,22 @@ TEST_CASE("power cuts and broken connections lose nothing durable and apply noth
     story.live();
     story.heal_and_check();
   }
+}
+
+TEST_CASE("F1: a storage node restored from an older copy is refilled by its writers, in order") {
+  int restores = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    INFO("seed " << seed);
+    Story story(1000 + seed);
+    story.live();
+    story.restore_from_copy();
+    if (seed % 4 == 0) story.restore_from_copy();
+    story.live();
+    story.heal_and_check();
+    CHECK(story.epochs == story.restores);
+    restores += story.restores;
+  }
+  CHECK(restores > static_cast<int>(kSeeds) / 2);  // mostly there is something to lose
 }
 
 TEST_CASE("one seed, one run: twice the same seed gives the same events") {

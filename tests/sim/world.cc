@@ -91,7 +91,9 @@ void World::at(std::uint64_t time_ms, std::function<void()> happen) {
   events_.emplace(std::pair(std::max(time_ms, now_ms_), sequence_++), std::move(happen));
 }
 
-void World::start(NodeIndex index) {
+void World::start(NodeIndex index) { start(index, false); }
+
+void World::start(NodeIndex index, bool restoring) {
   Machine& machine = *machines_.at(index);
   KVSWARM_ASSERT(!machine.core);
   node::Backend::Options options;
@@ -109,6 +111,7 @@ void World::start(NodeIndex index) {
   core.key = &machine.key;
   core.random = &random_;
   core.ask_at_once = true;
+  core.restoring = restoring;
   machine.core =
       std::make_unique<node::Core>(std::move(core), node::Core::start_of(*machine.backend));
   ++machine.life;
@@ -132,6 +135,21 @@ void World::crash(NodeIndex index, std::size_t kept) {
 void World::wipe(NodeIndex index) {
   KVSWARM_ASSERT(!is_running(index));
   machines_.at(index)->disk = std::make_shared<store::MemoryStore>();
+}
+
+void World::put_back(NodeIndex index, const store::MemoryStore::Image& image) {
+  KVSWARM_ASSERT(!is_running(index));
+  machines_.at(index)->disk->put_back(image);
+}
+
+World::Ask World::restore(NodeIndex index, std::uint64_t timeout_ms) {
+  start(index, true);
+  Machine& machine = *machines_.at(index);
+  const auto reply = std::make_shared<Reply>();
+  const node::Ticket ticket = machine.next_ticket++;
+  machine.tickets[ticket] = reply;
+  drive(index, node::event::Restore{ticket, now_ms_ + timeout_ms, false});
+  return reply;
 }
 
 void World::cut_connections(NodeIndex index) {

@@ -42,9 +42,14 @@ class World {
   // Power loss: what was not synced is forgotten, but for `kept` of the oldest unsynced writes.
   void crash(NodeIndex index, std::size_t kept = 0);
   void wipe(NodeIndex index);  // a new, empty disk; the identity stays
+  // Of a node that does not run: its disk is what it was.
+  void put_back(NodeIndex index, const store::MemoryStore::Image& image);
   bool is_running(NodeIndex index) const;
   void cut_connections(NodeIndex index);                // all of its connections break now
   void set_reachable(NodeIndex index, bool reachable);  // false: nobody can dial it
+
+  // Runs a node that only finds out what its disk lacks, and declares it; to be crashed afterwards.
+  std::shared_ptr<Reply> restore(NodeIndex index, std::uint64_t timeout_ms = 10'000);
 
   // Asks the node; the reply is there when time has passed. Empty for ever if the node crashed.
   using Ask = std::shared_ptr<Reply>;
@@ -77,6 +82,7 @@ class World {
   struct Machine;
   struct Pipe;  // one direction's far end
 
+  void start(NodeIndex index, bool restoring);
   void at(std::uint64_t time_ms, std::function<void()> happen);
   void drive(NodeIndex index, node::Event event);
   void perform(NodeIndex index, node::Action& action);

@@ -278,7 +278,7 @@ TEST_CASE("settled blocks of earlier incarnations stay for a while, and then go"
   CHECK(!here.writer.disk.get(old)->has_value());
   const auto state =
       rows::decode_outbox_state(**here.writer.disk.get(rows::outbox(here.storage.key.id())));
-  CHECK(state->retained_from == 16);  // 16 are looked at in one go
+  CHECK(state->dropped == rows::BlockPlace{state->incarnation, 15});  // 16 are looked at in one go
   here.writer.open();
 }
 

@@ -63,7 +63,8 @@ TEST_CASE("no two rows have one key") {
                            cursor(id),        block(id, 0, 0), leaf(Address{}),
                            seen_head(id),     outbox(id),      outgoing(id, 0, 0),
                            queued(id, 0),     pending(0),      placement(Address{}),
-                           refused(0),        grant(id),       refusal(id)}) {
+                           refused(0),        grant(id),       refusal(id),
+                           lost_blocks(id)}) {
     keys.insert(key);
     ++made;
   }
@@ -104,7 +105,7 @@ TEST_CASE("an outbox state comes back, and never says more is settled than was m
   REQUIRE(decoded.ok());
   CHECK(decoded->next_number == 4);
   CHECK(decoded->settled == 2);
-  CHECK(decoded->retained_from == 1);
+  CHECK(decoded->dropped == BlockPlace{});
   CHECK(decoded->retained_bytes == 512);
   CHECK(decoded->document == 1);
   CHECK(encode(*decoded) == example);
@@ -116,10 +117,25 @@ TEST_CASE("an outbox state comes back, and never says more is settled than was m
   ahead.settled = ahead.next_number;
   CHECK_FALSE(decode_outbox_state(encode(ahead)).ok());
   OutboxState gone = *decoded;
-  gone.retained_from = gone.settled + 1;
+  gone.dropped = {gone.incarnation, gone.settled};
   CHECK(decode_outbox_state(encode(gone)).ok());
-  gone.retained_from = gone.settled + 2;
+  gone.dropped.number = gone.settled + 1;
   CHECK_FALSE(decode_outbox_state(encode(gone)).ok());
+}
+
+TEST_CASE("lost blocks come back, and only an interval that a later epoch declares") {
+  const Bytes example = test::format_example("store.md", "lost blocks");
+  const auto decoded = decode_lost_blocks(example);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->epoch == 1);
+  CHECK(decoded->after == BlockPlace{1, 2});
+  CHECK(decoded->last == BlockPlace{1, 5});
+  CHECK(encode(*decoded) == example);
+  CHECK(accepted_lengths(example, decode_lost_blocks) == 0);
+  CHECK(ambiguous(example, decode_lost_blocks) == 0);
+  LostBlocks none = *decoded;
+  none.last = none.after;
+  CHECK_FALSE(decode_lost_blocks(encode(none)).ok());
 }
 
 TEST_CASE("a block row comes back, and only whole") {

@@ -99,8 +99,8 @@ TEST_CASE("F1: a block of ours that our outbox does not have means that we are b
   CHECK_FALSE(standing(first).is_behind());
   const Standing behind = standing(second);
   REQUIRE(behind.stream.has_value());
-  CHECK(behind.stream->known == StreamPlace{1, 2});
-  CHECK(behind.stream->own == StreamPlace{1, 1});
+  CHECK(behind.stream->known == rows::BlockPlace{1, 2});
+  CHECK(behind.stream->own == rows::BlockPlace{1, 1});
   CHECK(behind.stream->last_op == 2);
   CHECK(describe(*behind.stream) == "this node signed block 2 of incarnation 1 for node " +
                                         short_hex(storage) +
@@ -112,7 +112,7 @@ TEST_CASE("F1: a block of ours that our outbox does not have means that we are b
 
   pair.writer.put_back(copy);
   REQUIRE(standing(first).stream.has_value());
-  CHECK(standing(first).stream->own == StreamPlace{});
+  CHECK(standing(first).stream->own == rows::BlockPlace{});
 }
 
 TEST_CASE("F1: a restored writer goes on in a new incarnation, with op numbers never used before") {

@@ -1,0 +1,143 @@
+// The outbox's part about a destination that came back from an older copy and declared it by a new
+// epoch of its log: what it lost of this writer waits again.
+//
+// Happy path: all that it lost is stored still, in the incarnation that goes on: `settled` goes
+// back to the destination's cursor, and the same blocks are sent again. Otherwise (some of it was
+// dropped after its retention, or stands in an earlier incarnation, or was signed before this
+// writer was removed and added again) the ops of what is stored become pending again, in their
+// order, for a new incarnation; what was dropped is remembered for the operator.
+#include <algorithm>
+
+#include "node/outbox.h"
+
+namespace kvswarm::node {
+
+struct Outbox::Refilling {
+  NodeId destination;
+  rows::BlockPlace cursor;  // the destination's
+  rows::OutboxState state;
+  std::deque<QueuedBlock> queue;  // in front of what waits, or instead of it
+  std::map<std::uint64_t, Address> released;
+  store::Batch batch;
+  Refilled result;
+};
+
+Result<Outbox::Refilled> Outbox::refill(const NodeId& destination, std::uint64_t epoch,
+                                        const rows::BlockPlace& cursor, std::uint64_t wall_ms) {
+  const auto found = states_.find(destination);
+  if (found == states_.end() || found->second.epoch >= epoch) return Refilled();
+  Refilling refilling;
+  refilling.destination = destination;
+  refilling.cursor = cursor;
+  refilling.state = found->second;
+  rows::OutboxState& state = refilling.state;
+  const bool has_lost = cursor < rows::BlockPlace{state.incarnation, state.settled};
+  if (has_lost) {
+    const bool all_stored = state.dropped <= cursor;
+    if (!all_stored) {
+      refilling.result.lost = rows::LostBlocks{wall_ms, epoch, cursor, state.dropped};
+      refilling.batch.put(rows::lost_blocks(destination), rows::encode(*refilling.result.lost));
+    }
+    KVSWARM_RETURN_IF_ERROR(drop_receipts(refilling));
+    if (all_stored && cursor.incarnation == state.incarnation && !is_outdated(state)) {
+      KVSWARM_RETURN_IF_ERROR(queue_again(refilling));
+    } else {
+      KVSWARM_RETURN_IF_ERROR(release_all(refilling));
+    }
+    refilling.result.is_new = true;
+  }
+  state.epoch = epoch;
+  refilling.batch.put(rows::outbox(destination), rows::encode(state));
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(refilling.batch, store::Sync::yes));
+  found->second = state;
+  if (has_lost) queued_[destination] = std::move(refilling.queue);
+  for (const auto& [number, address] : refilling.released) {
+    if (pending_.emplace(number, address).second) pending_addresses_.insert(address);
+  }
+  if (refilling.result.lost) lost_blocks_[destination] = *refilling.result.lost;
+  return std::move(refilling.result);
+}
+
+// The blocks behind the cursor are not settled any more.
+Status Outbox::queue_again(Refilling& refilling) const {
+  rows::OutboxState& state = refilling.state;
+  for (std::uint64_t number = refilling.cursor.number + 1; number <= state.settled; ++number) {
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
+                             load(refilling.destination, state.incarnation, number));
+    KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
+    KVSWARM_ASSIGN_OR_RETURN(const auto entries, split_body(block.body, header.op_count));
+    if (entries.empty()) return {StatusCode::corruption, "a block of the outbox has no op"};
+    KVSWARM_ASSIGN_OR_RETURN(const log::Op last, log::decode_op(entries.back().encoded_op));
+    const std::size_t bytes = block_bytes(block);
+    const QueuedBlock queued{refilling.destination, number,           header.first_op_number,
+                             last.number,           header.op_count,  bytes,
+                             header.time_ms,        state.incarnation};
+    put_queued(queued, refilling.batch);
+    refilling.queue.push_back(queued);
+    state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, bytes);
+    ++refilling.result.blocks;
+  }
+  state.settled = refilling.cursor.number;
+  const auto& waiting = queued_.at(refilling.destination);
+  refilling.queue.insert(refilling.queue.end(), waiting.begin(), waiting.end());
+  return {};
+}
+
+// The ops of all blocks behind the cursor, settled and waiting, become pending.
+Status Outbox::release_all(Refilling& refilling) const {
+  rows::OutboxState& state = refilling.state;
+  const rows::BlockPlace settled{state.incarnation, state.settled};
+  const Bytes table = rows::outgoing_of(refilling.destination);
+  const auto cursor = options_.store->cursor();
+  Refused dropped;
+  for (cursor->seek(rows::outgoing(refilling.destination, refilling.cursor.incarnation,
+                                   refilling.cursor.number + 1));
+       cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    KVSWARM_ASSIGN_OR_RETURN(const rows::BlockPlace place,
+                             rows::decode_block_place(cursor->key().substr(table.size())));
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
+                             log::decode_signed_block(cursor->value()));
+    if (place <= settled) {
+      const std::size_t bytes = block_bytes(block);
+      state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, bytes);
+    }
+    constexpr std::uint64_t kNone = 0;  // no document refuses anything
+    KVSWARM_RETURN_IF_ERROR(drop_block(block, kNone, refilling.batch, dropped, refilling.released));
+    ++refilling.result.blocks;
+  }
+  KVSWARM_RETURN_IF_ERROR(cursor->status());
+  refilling.result.released = std::move(dropped.released);
+  state = next_incarnation(state);
+  return {};
+}
+
+// The receipts of what was lost say what is not so any more.
+Status Outbox::drop_receipts(Refilling& refilling) const {
+  rows::OutboxState& state = refilling.state;
+  const Bytes table = rows::receipts_of(refilling.destination);
+  const auto cursor = options_.store->cursor();
+  for (cursor->seek(rows::receipt(refilling.destination, refilling.cursor.incarnation,
+                                  refilling.cursor.number + 1));
+       cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    const std::uint64_t bytes = cursor->value().size();
+    state.retained_bytes -= std::min(state.retained_bytes, bytes);
+    refilling.batch.erase(Bytes(cursor->key()));
+  }
+  return cursor->status();
+}
+
+Status Outbox::load_lost_blocks() {
+  const Bytes table = rows::lost_blocks_table();
+  const auto cursor = options_.store->cursor();
+  for (cursor->seek(table); cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    const auto destination = NodeId::from(cursor->key().substr(table.size()));
+    if (!destination) return {StatusCode::corruption, "a row of lost blocks"};
+    KVSWARM_ASSIGN_OR_RETURN(lost_blocks_[*destination], rows::decode_lost_blocks(cursor->value()));
+  }
+  return cursor->status();
+}
+
+}  // namespace kvswarm::node
