@@ -62,6 +62,14 @@ Result<Head> check_head(const SwarmId& swarm, const SignedHead& signed_head) {
   return head;
 }
 
+bool contradict(const Head& one, const Head& other) {
+  const bool same_place =
+      one.node == other.node && one.epoch == other.epoch && one.length == other.length;
+  Head same = one;
+  same.time_ms = other.time_ms;
+  return same_place && same != other;
+}
+
 HeadRef head_ref(const Head& head) {
   return {head.epoch, head.length, crypto::hash(kHeadPurpose, head.swarm, encode(head))};
 }

@@ -107,6 +107,9 @@ SignedHead sign_head(const Head& head, const crypto::SigningKey& key);  // head.
 // node is the one the caller means is the caller's to compare.
 Result<Head> check_head(const SwarmId& swarm, const SignedHead& head);
 HeadRef head_ref(const Head& head);  // (epoch, length, hash of the encoding)
+// Whether an honest node cannot have signed both: heads of one node, epoch and length may differ in
+// their time alone.
+bool contradict(const Head& one, const Head& other);
 Bytes encode(const SignedHead& head);
 Result<SignedHead> decode_signed_head(BytesView bytes);  // frame only; contents unchecked
 

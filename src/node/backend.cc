@@ -419,7 +419,7 @@ Status Backend::load_evidence() {
 }
 
 StoreReply Backend::run(request::KeepEvidence& request) {
-  StoreReply out{ready_to_write(), reply::Done{}};
+  StoreReply out{ready_to_write(), reply::EvidenceKept{request.subject}};
   if (!out.status.ok()) return out;
   store::Batch batch;
   batch.put(rows::evidence(request.subject), rows::encode(request.row));

@@ -200,6 +200,9 @@ struct Counts {
 struct SeenHeadRecorded {
   NodeId node;
 };
+struct EvidenceKept {
+  Hash subject;
+};
 struct ReceiptsRead {
   Bytes saved;  // a file of docs/formats/saved.md
 };
@@ -230,7 +233,7 @@ struct StoreReply {
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
-               reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled>
+               reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };

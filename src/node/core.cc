@@ -237,6 +237,7 @@ void Core::take_over(const Reopened& reopened) {
   next_op_ = reopened.next_op;
   refused_range_ = reopened.refused_range;
   waits_dirty_ = true;
+  for (const KeptEvidence& kept : evidence_.not_stored()) store_evidence(kept);
   if (reopened.document != document_) put_in_force(reopened.document);
 }
 
@@ -376,7 +377,7 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
     return {StatusCode::conflict, "it announced a head of an older epoch"};
   }
   if (const auto same = witnessed.recent.find(place); same != witnessed.recent.end()) {
-    if (same->second.first.log_root == head.log_root) return {};
+    if (!log::contradict(same->second.first, head)) return {};
     keep_evidence(two_heads(same->second.second, announcement.head), {});
     return forked(head);
   }
@@ -506,7 +507,7 @@ Status Core::contradiction(const NodeId& peer, const log::SignedHead& head) {
   const auto decoded = log::decode_head(head.head);
   if (found == witnessed_.end() || !decoded.ok()) return {};
   const auto same = found->second.recent.find({decoded->epoch, decoded->length});
-  if (same == found->second.recent.end() || same->second.first.log_root == decoded->log_root) {
+  if (same == found->second.recent.end() || !log::contradict(same->second.first, *decoded)) {
     return {};
   }
   keep_evidence(two_heads(same->second.second, head), {});

@@ -182,6 +182,7 @@ class Core {
   void load_evidence(const std::vector<rows::EvidenceRow>& rows);
   Result<log::EvidenceFacts> checked_evidence(const log::Evidence& evidence,
                                               const NodeId& from) const;
+  void store_evidence(const KeptEvidence& kept);
   bool keep_evidence(const log::Evidence& evidence, const NodeId& from);
   void keep_documents(const log::DocumentRef& other, Bytes json);
   void send_evidence(ConnectionId connection);
@@ -247,6 +248,7 @@ class Core {
   void on_reply(const Status& status, reply::Counts& reply);
   void on_reply(const Status& status, reply::SeenHeadRecorded& reply);
   void on_reply(const Status& status, reply::ReceiptsRead& reply);
+  void on_reply(const Status& status, reply::EvidenceKept& reply);
   void on_reply(const Status& status, reply::Done& reply);
 
   // Destinations that came back from an older copy (core_refill.cc)

@@ -58,6 +58,17 @@ Result<log::EvidenceFacts> Core::checked_evidence(const log::Evidence& evidence,
   return facts;
 }
 
+void Core::store_evidence(const KeptEvidence& kept) {
+  ask(request::KeepEvidence{log::evidence_subject(kept.facts),
+                            {kept.noticed_ms, kept.from, kept.saved}});
+}
+
+// What could not be written is, as soon as the store was opened again (take_over).
+void Core::on_reply(const Status& status, reply::EvidenceKept& reply) {
+  evidence_.stored(reply.subject, status.ok());
+  if (!status.ok()) tell(Severity::error, "evidence could not be stored: " + status.message());
+}
+
 // `from`: who handed it on; zero: noticed here. Says whether it was new.
 bool Core::keep_evidence(const log::Evidence& evidence, const NodeId& from) {
   auto facts = checked_evidence(evidence, from);
@@ -69,8 +80,7 @@ bool Core::keep_evidence(const log::Evidence& evidence, const NodeId& from) {
     return false;
   }
   const NodeId accused = kept.facts.accused;
-  ask(request::KeepEvidence{log::evidence_subject(kept.facts),
-                            {kept.noticed_ms, kept.from, kept.saved}});
+  store_evidence(kept);
   if (!accused.is_zero()) {
     tell(Severity::warning,
          "there is evidence against node " + short_hex(accused) + ": see kvswarm evidence");

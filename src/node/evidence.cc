@@ -36,6 +36,20 @@ std::vector<KeptEvidence> EvidenceBook::newest_first() const {
   return out;
 }
 
+void EvidenceBook::stored(const Hash& subject, bool is_stored) {
+  if (is_stored) {
+    not_stored_.erase(subject);
+  } else if (kept_.count(subject) > 0) {
+    not_stored_.insert(subject);
+  }
+}
+
+std::vector<KeptEvidence> EvidenceBook::not_stored() const {
+  std::vector<KeptEvidence> out;
+  for (const Hash& subject : not_stored_) out.push_back(kept_.at(subject));
+  return out;
+}
+
 std::optional<log::SignedHead> EvidenceBook::hint(const log::Head& head) const {
   const auto node = hints_.find(head.node);
   if (node == hints_.end()) return std::nullopt;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "log/saved.h"
@@ -29,6 +30,10 @@ class EvidenceBook {
   bool has(BytesView saved) const;
 
   std::vector<KeptEvidence> newest_first() const;
+
+  // What became of writing a piece to the disk, by subject.
+  void stored(const Hash& subject, bool is_stored);
+  std::vector<KeptEvidence> not_stored() const;
   std::size_t size() const { return kept_.size(); }
 
   // A checked head of a third party's log. Returns an earlier one of the same epoch and length that
@@ -40,6 +45,7 @@ class EvidenceBook {
  private:
   using Place = std::pair<std::uint64_t, std::uint64_t>;  // epoch, length
   std::map<Hash, KeptEvidence> kept_;                     // by subject
+  std::set<Hash> not_stored_;                             // subjects
   std::map<NodeId, std::map<Place, log::SignedHead>> hints_;
 };
 

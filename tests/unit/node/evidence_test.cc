@@ -78,6 +78,44 @@ TEST_CASE("F1: two heads of one length are kept as proof, on the disk, and shown
   CHECK(std::get<EvidenceList>(outcome).evidence[0].saved == evidence[0].saved);
 }
 
+TEST_CASE("F1: heads of one log that say something else of its state contradict each other, too") {
+  Talk talk;
+  talk.connect(talk.pair.storage.key);
+  Announcement announcement = another_log(talk.pair, 1).announcement;
+  talk.announce(announcement);
+  log::Head head = log::decode_head(announcement.head.head).value();
+  SECTION("another time alone is right") {
+    head.time_ms += 1;
+    announcement.head = log::sign_head(head, talk.pair.storage.key);
+    talk.announce(announcement);
+    CHECK_FALSE(talk.is_closed());
+    CHECK(kept(talk).empty());
+    return;
+  }
+  SECTION("another state root") { head.state_root.data[0] ^= 1; }
+  SECTION("another number of keys") { ++head.live_keys; }
+  announcement.head = log::sign_head(head, talk.pair.storage.key);
+  talk.announce(announcement);
+  CHECK(talk.is_closed());
+  REQUIRE(kept(talk).size() == 1);
+  CHECK(kept(talk)[0].facts.holds_alone);
+}
+
+TEST_CASE("evidence that could not be written is, once the store was opened again") {
+  Talk talk;
+  talk.connect(talk.pair.storage.key);
+  talk.announce(another_log(talk.pair, 1).announcement);
+  talk.connect(talk.pair.storage.key);
+  talk.here.disk.fail_next_write(Status(StatusCode::disk_full, "full"));
+  talk.here.has_room = false;
+  talk.announce(another_log(talk.pair, 2).announcement);
+  CHECK(kept(talk).size() == 1);
+  CHECK(rows_of(talk.here) == 0);
+  talk.here.has_room = true;
+  talk.step(event::Write{77, {{log::OpKind::put, "a", "1"}}, Goal::queued, 0});
+  CHECK(rows_of(talk.here) == 1);
+}
+
 TEST_CASE("F1: a head that does not extend the one before is observed, and told to nobody") {
   Talk talk;
   talk.connect(talk.pair.storage.key);
