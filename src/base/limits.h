@@ -87,6 +87,7 @@ inline constexpr std::size_t kBlocksInFlight = 8;               // per destinati
 inline constexpr std::size_t kBytesInFlight = 8 * 1024 * 1024;  // per destination
 // Blocks of one writer that wait for a commit here: its window and the largest message beside it.
 inline constexpr std::size_t kUnappliedBytes = kBlocksWindowBytes + kMessageBytes;
+inline constexpr std::size_t kPlacedBytes = 16 * 1024 * 1024;  // ops that waited, in one batch
 inline constexpr std::size_t kCommitBytes = 32 * 1024 * 1024;  // blocks that share a commit
 inline constexpr std::uint64_t kRetentionMs = 7ULL * 24 * 3600 * 1000;
 inline constexpr std::uint64_t kRetentionBytes = 256ULL * 1024 * 1024;  // per destination

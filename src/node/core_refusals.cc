@@ -62,7 +62,7 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
       return;
     case Judgement::passed_over:
     case Judgement::behind:
-    case Judgement::before_receipts: delivery_.retry(peer, now_); break;
+    case Judgement::before_receipts: delivery_.retry(peer); break;
     case Judgement::final_refusal:
       delivery_.drop(peer);
       pending_ops_.insert(reply.result.released.begin(), reply.result.released.end());
@@ -95,7 +95,7 @@ void Core::fetch_missing(const NodeId& peer, const log::SignedRefusal& refusal,
                                                   codec::Writer().u64(wanted->number).take()));
   if (!taken) {  // the refusal comes again
     judging_.erase(peer);
-    delivery_.retry(peer, now_);
+    delivery_.retry(peer);
     return;
   }
   fetches_[id] = {*connection, peer, *wanted, refusal};

@@ -92,6 +92,7 @@ void Core::on_reply(const Status& status, reply::Placed& reply) {
   for (const QueuedBlock& block : reply.result.blocks) delivery_.add(block);
   const auto& left = reply.result.pending;
   pending_ops_ = std::set<std::uint64_t>(left.begin(), left.end());
+  if (reply.result.is_cut) place_pending_at_ms_ = now_.monotonic_ms;
   waits_dirty_ = true;
 }
 

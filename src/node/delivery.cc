@@ -8,6 +8,7 @@ namespace kvswarm::node {
 namespace {
 
 constexpr std::uint64_t kPauseMs = 1000;
+constexpr unsigned kDoublings = 3;  // of the pause, at most
 
 }  // namespace
 
@@ -38,7 +39,9 @@ void Delivery::settled(const NodeId& destination, std::uint64_t number) {
     stream.queue.pop_front();
     any = true;
   }
-  if (any) stream.problem.clear();
+  if (!any) return;
+  stream.problem.clear();
+  stream.pauses = 0;
 }
 
 void Delivery::restart(const NodeId& destination) {
@@ -48,6 +51,7 @@ void Delivery::restart(const NodeId& destination) {
   stream.next_to_load = 0;
   stream.bytes_in_flight = 0;
   stream.resume_at_ms = 0;
+  stream.pauses = 0;
   stream.halted.reset();
 }
 
@@ -61,7 +65,9 @@ std::optional<std::uint64_t> Delivery::next_to_load(const NodeId& destination, T
   const std::uint64_t front = stream.queue.front().number;
   stream.next_to_load = std::max(stream.next_to_load, front);
   const std::uint64_t in_flight = stream.next_to_load - front;
-  if (in_flight >= stream.queue.size() || in_flight >= limits::kBlocksInFlight) return std::nullopt;
+  // Who refused the last one is asked with one block, not with a window of them.
+  const std::size_t window = stream.pauses > 0 ? 1 : limits::kBlocksInFlight;
+  if (in_flight >= stream.queue.size() || in_flight >= window) return std::nullopt;
   const QueuedBlock& block = stream.queue[in_flight];
   if (in_flight > 0 && stream.bytes_in_flight + block.bytes > limits::kBytesInFlight) {
     return std::nullopt;
@@ -93,11 +99,9 @@ void Delivery::explain(const NodeId& destination, const std::string& problem) {
   if (found != streams_.end()) found->second.problem = problem;
 }
 
-void Delivery::retry(const NodeId& destination, Time now) {
+void Delivery::retry(const NodeId& destination) {
   const auto found = streams_.find(destination);
-  if (found == streams_.end()) return;
-  pause(found->second, now);
-  found->second.halted.reset();
+  if (found != streams_.end()) found->second.halted.reset();
 }
 
 void Delivery::failed(const NodeId& destination, const std::string& why, Time now) {
@@ -110,7 +114,8 @@ void Delivery::failed(const NodeId& destination, const std::string& why, Time no
 void Delivery::pause(Stream& stream, Time now) {
   stream.next_to_load = 0;
   stream.bytes_in_flight = 0;
-  stream.resume_at_ms = now.monotonic_ms + kPauseMs;
+  stream.resume_at_ms = now.monotonic_ms + (kPauseMs << std::min(stream.pauses, kDoublings));
+  ++stream.pauses;
 }
 
 std::uint64_t Delivery::next_tick_ms() const {

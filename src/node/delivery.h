@@ -29,15 +29,16 @@ class Delivery {
   // The next block to load and send now, if the window has room; it counts as in flight from here.
   std::optional<std::uint64_t> next_to_load(const NodeId& destination, Time now);
 
-  // The destination said no. Temporary reasons pause the stream, others halt it until restart().
-  // False: it says so of a block that is not on its way (any more), which means nothing now.
+  // The destination said no. Temporary reasons pause the stream, longer each time in a row, others
+  // halt it until restart(). False: it says so of a block that is not on its way (any more), which
+  // means nothing now.
   bool refused(const NodeId& destination, const log::Refusal& refusal, Time now);
   // Nothing of what waits will ever go there.
   void drop(const NodeId& destination) { streams_.erase(destination); }
   // What else is to be said of the refusal that halted the stream.
   void explain(const NodeId& destination, const std::string& problem);
-  // The refusal that halted the stream is for now only: tried again after a pause.
-  void retry(const NodeId& destination, Time now);
+  // The refusal that halted the stream is for now only: tried again after its pause.
+  void retry(const NodeId& destination);
   // Anything else that went wrong; tried again after a pause.
   void failed(const NodeId& destination, const std::string& why, Time now);
 
@@ -60,6 +61,7 @@ class Delivery {
     std::uint64_t next_to_load = 0;  // number; 0: from the front
     std::uint64_t bytes_in_flight = 0;
     std::uint64_t resume_at_ms = 0;  // monotonic; paused until then
+    unsigned pauses = 0;             // since the last block was settled; then one at a time goes
     std::optional<log::RefusalReason> halted;
     std::string problem;
   };

@@ -87,8 +87,7 @@ Status Outbox::load_all() {
     const auto node = NodeId::from(key);
     auto seen = rows::decode_seen_head(value);
     if (!node || !seen.ok()) return Status(StatusCode::corruption, "a row of a head seen");
-    seen_heads_[*node] = std::move(*seen);
-    return Status();
+    return remember_seen(*node, *seen);
   }));
   KVSWARM_RETURN_IF_ERROR(each(rows::pending_table(), [this](BytesView key, BytesView value) {
     auto number = rows::decode_u64(key);
@@ -123,11 +122,10 @@ Status Outbox::load_queue(const NodeId& destination, const rows::OutboxState& st
 // Where an op for this address goes now; nullopt while that is not known.
 std::optional<NodeId> Outbox::route(const Address& address) const {
   const NodeId holder = holder_of(document_, address);
-  const auto seen = seen_heads_.find(holder);
-  if (seen == seen_heads_.end()) return holder;  // of which no head was seen: may be tried
-  const auto table = log::decode_holds(seen->second.holds);
-  if (!table.ok() || find_hold(*table, slicing::point_of(address)) == nullptr) return std::nullopt;
-  return holder;
+  const auto seen = seen_.find(holder);
+  if (seen == seen_.end()) return holder;  // of which no head was seen: may be tried
+  const bool holds = find_hold(seen->second.holds, slicing::point_of(address)) != nullptr;
+  return holds ? std::optional(holder) : std::nullopt;
 }
 
 // Rule 2: every earlier op for the address is settled, or stands in the same stream.
@@ -185,10 +183,8 @@ rows::OutboxState Outbox::next_incarnation(const rows::OutboxState& before) cons
 // Nothing of a new stream can have been lost before it began.
 rows::OutboxState Outbox::first_incarnation(const NodeId& destination) const {
   rows::OutboxState first = next_incarnation({});
-  if (const auto seen = seen_heads_.find(destination); seen != seen_heads_.end()) {
-    if (const auto head = log::decode_head(seen->second.head.head); head.ok()) {
-      first.epoch = head->epoch;
-    }
+  if (const auto seen = seen_.find(destination); seen != seen_.end()) {
+    first.epoch = seen->second.head.epoch;
   }
   return first;
 }
@@ -199,32 +195,50 @@ void Outbox::adopt(const config::Document& document) {
   document_ = document;
 }
 
+// What this node may not sign now, and what would stand behind blocks that will be refused, waits.
+Result<bool> Outbox::may_place(const Placing& placing, const NumberedOp& op,
+                               const std::optional<NodeId>& destination) const {
+  const bool in_time = destination && document_.is_writer(options_.self) &&
+                       !is_outdated(state_of(placing, *destination)) && !placing.result.is_cut;
+  if (!in_time) return false;
+  return may_follow(placing, op.address, *destination);
+}
+
+void Outbox::leave_pending(Placing& placing, const NumberedOp& op) const {
+  placing.waiting.insert(op.address);
+  placing.result.pending.push_back(op.number);
+  if (op.was_pending) return;
+  placing.new_pending[op.number] = op.address;
+  placing.batch.put(rows::pending(op.number),
+                    rows::encode(rows::PendingOp{op.encoded_op, op.value}));
+}
+
+Status Outbox::read_pending(NumberedOp& op) const {
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::pending(op.number)));
+  if (!row) return {StatusCode::corruption, "a pending op is missing"};
+  KVSWARM_ASSIGN_OR_RETURN(rows::PendingOp pending, rows::decode_pending_op(*row));
+  op.encoded_op = std::move(pending.encoded_op);
+  op.value = std::move(pending.value);
+  return {};
+}
+
 Status Outbox::place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_t wall_ms) {
   std::map<NodeId, std::vector<NumberedOp>> groups;
   std::map<NodeId, std::size_t> group_bytes;
+  std::size_t pending_bytes = 0;
   for (NumberedOp& op : ops) {
     const auto destination = route(op.address);
-    bool placeable = false;
-    // What this node may not sign now, and what would stand behind blocks that will be refused,
-    // waits.
-    const bool in_time = destination && document_.is_writer(options_.self) &&
-                         !is_outdated(state_of(placing, *destination));
-    if (in_time) {
-      KVSWARM_ASSIGN_OR_RETURN(placeable, may_follow(placing, op.address, *destination));
-    }
+    KVSWARM_ASSIGN_OR_RETURN(const bool placeable, may_place(placing, op, destination));
     if (!placeable) {
-      placing.waiting.insert(op.address);
-      placing.result.pending.push_back(op.number);
-      if (!op.was_pending) {
-        placing.new_pending[op.number] = op.address;
-        placing.batch.put(rows::pending(op.number),
-                          rows::encode(rows::PendingOp{op.encoded_op, op.value}));
-      }
+      leave_pending(placing, op);
       continue;
     }
     if (op.was_pending) {
+      KVSWARM_RETURN_IF_ERROR(read_pending(op));
       placing.batch.erase(rows::pending(op.number));
       placing.placed_pending.push_back(op.number);
+      pending_bytes += op.encoded_op.size() + op.value.size();
+      placing.result.is_cut = pending_bytes >= limits::kPlacedBytes;
     }
     auto& group = groups[*destination];
     std::size_t& bytes = group_bytes[*destination];
@@ -256,10 +270,8 @@ void Outbox::seal(Placing& placing, const NodeId& destination, std::vector<Numbe
   header.document = {document_.number(), document_.hash()};
   header.settled = state.settled;
   header.time_ms = wall_ms;
-  if (const auto seen = seen_heads_.find(destination); seen != seen_heads_.end()) {
-    if (const auto head = log::decode_head(seen->second.head.head); head.ok()) {
-      header.last_head_seen = log::head_ref(*head);
-    }
+  if (const auto seen = seen_.find(destination); seen != seen_.end()) {
+    header.last_head_seen = seen->second.head;
   }
   std::vector<log::OpInput> inputs;
   inputs.reserve(ops.size());
@@ -340,11 +352,9 @@ Result<Outbox::Flushed> Outbox::place_pending(std::uint64_t wall_ms) {
   Placing placing;
   placing.next_op = next_op_;
   std::vector<NumberedOp> numbered;
+  numbered.reserve(pending_.size());
   for (const auto& [number, address] : pending_) {
-    KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::pending(number)));
-    if (!row) return Status(StatusCode::corruption, "a pending op is missing");
-    KVSWARM_ASSIGN_OR_RETURN(rows::PendingOp op, rows::decode_pending_op(*row));
-    numbered.push_back({number, address, std::move(op.encoded_op), std::move(op.value), true});
+    numbered.push_back({number, address, {}, {}, true});
   }
   KVSWARM_RETURN_IF_ERROR(place(placing, std::move(numbered), wall_ms));
   if (placing.placed_pending.empty()) return std::move(placing.result);
@@ -483,7 +493,14 @@ Status Outbox::record_seen_head(const NodeId& node, const rows::SeenHead& seen) 
   batch.put(rows::seen_head(node), rows::encode(seen));
   // Not synced: after a crash an older head is still one that this node accepted.
   KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::no));
+  return remember_seen(node, seen);
+}
+
+Status Outbox::remember_seen(const NodeId& node, const rows::SeenHead& seen) {
+  KVSWARM_ASSIGN_OR_RETURN(const log::Head head, log::decode_head(seen.head.head));
+  KVSWARM_ASSIGN_OR_RETURN(auto holds, log::decode_holds(seen.holds));
   seen_heads_[node] = seen;
+  seen_[node] = {log::head_ref(head), std::move(holds)};
   return {};
 }
 

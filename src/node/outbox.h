@@ -83,11 +83,12 @@ class Outbox {
     std::uint64_t last_op = 0;
     std::vector<QueuedBlock> blocks;     // new ones, in sending order per destination
     std::vector<std::uint64_t> pending;  // op numbers that could not be placed
+    bool is_cut = false;                 // more could have been, but not in one batch
   };
   // All of the ops or none. The ops are checked by the caller (sizes).
   Result<Flushed> flush(const std::vector<WriteOp>& ops, std::uint64_t wall_ms);
 
-  // Places pending ops that can go by now.
+  // Places pending ops that can go by now, at most limits::kPlacedBytes of them.
   Result<Flushed> place_pending(std::uint64_t wall_ms);
 
   // A stored block; corruption when it is missing.
@@ -174,11 +175,15 @@ class Outbox {
   struct NumberedOp {
     std::uint64_t number = 0;
     Address address;
-    Bytes encoded_op;
+    Bytes encoded_op;  // read when it is placed, if it was pending
     Bytes value;
     bool was_pending = false;
   };
   struct Placing;  // the state of one batch in the making
+  struct Seen {
+    log::HeadRef head;
+    std::vector<log::Hold> holds;
+  };
 
   explicit Outbox(Options options, config::Document document)
       : options_(std::move(options)), document_(std::move(document)) {}
@@ -188,8 +193,13 @@ class Outbox {
   Status load_refusals();
   Status load_queue(const NodeId& destination, const rows::OutboxState& state);
   std::optional<NodeId> route(const Address& address) const;
+  Status remember_seen(const NodeId& node, const rows::SeenHead& seen);
   Result<bool> may_follow(const Placing& placing, const Address& address,
                           const NodeId& destination) const;
+  Result<bool> may_place(const Placing& placing, const NumberedOp& op,
+                         const std::optional<NodeId>& destination) const;
+  Status read_pending(NumberedOp& op) const;
+  void leave_pending(Placing& placing, const NumberedOp& op) const;
   Status place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_t wall_ms);
   void seal(Placing& placing, const NodeId& destination, std::vector<NumberedOp>& ops,
             std::uint64_t wall_ms);
@@ -233,6 +243,7 @@ class Outbox {
   std::map<std::uint64_t, Address> pending_;  // by op number
   std::multiset<Address> pending_addresses_;
   std::map<NodeId, rows::SeenHead> seen_heads_;
+  std::map<NodeId, Seen> seen_;  // the same, decoded
   std::map<NodeId, rows::LostBlocks> lost_blocks_;
 };
 

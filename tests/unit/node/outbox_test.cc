@@ -1,6 +1,6 @@
 // The writer's half: op numbers, chained blocks, receipts (promises D1 and X3 at the writer).
 #include "node/delivery.h"
-#include "unit/node/pair.h"
+#include "unit/node/authority.h"
 
 namespace kvswarm::node {
 namespace {
@@ -193,7 +193,7 @@ TEST_CASE("delivery: a temporary refusal pauses the stream, a final one halts it
   refusal.reason = log::RefusalReason::unauthorised;
   CHECK(delivery.refused(node, refusal, now));
   CHECK(delivery.halted_by(node) == log::RefusalReason::unauthorised);
-  delivery.retry(node, now);  // under an older document: it may come to know us
+  delivery.retry(node);  // under an older document: it may come to know us
   now.monotonic_ms = delivery.next_tick_ms();
   CHECK(delivery.next_to_load(node, now) == 1U);
   refusal.reason = log::RefusalReason::fork;
@@ -201,6 +201,64 @@ TEST_CASE("delivery: a temporary refusal pauses the stream, a final one halts it
   now.monotonic_ms += 1'000'000;
   CHECK(!delivery.next_to_load(node, now).has_value());
   CHECK(delivery.problem(node).find("fork") != std::string::npos);
+}
+
+TEST_CASE("delivery: who refuses again and again is asked with one block, ever more rarely") {
+  Delivery delivery;
+  const NodeId node{};
+  for (std::uint64_t n = 1; n <= 9; ++n) delivery.add({node, n, n, n, 1, 100, 0, 1});
+  log::Refusal refusal;
+  refusal.number = 1;
+  refusal.incarnation = 1;
+  refusal.reason = log::RefusalReason::disk_full;
+  Time now{1000, 0};
+  const auto sent = [&] {
+    std::size_t count = 0;
+    while (delivery.next_to_load(node, now)) ++count;
+    return count;
+  };
+  CHECK(sent() == 8);
+  std::vector<std::uint64_t> pauses;
+  for (int i = 0; i < 6; ++i) {
+    REQUIRE(delivery.refused(node, refusal, now));
+    pauses.push_back(delivery.next_tick_ms() - now.monotonic_ms);
+    now.monotonic_ms = delivery.next_tick_ms();
+    CHECK(sent() == 1);
+  }
+  CHECK(pauses == std::vector<std::uint64_t>{1000, 2000, 4000, 8000, 8000, 8000});
+  delivery.settled(node, 1);
+  CHECK(sent() == 8);
+}
+
+TEST_CASE("many waiting ops are placed in several steps, each of bounded size, in order") {
+  Grants here;
+  here.remove(false);
+  here.tell_writer();
+  constexpr int kOps = 11;
+  std::vector<WriteOp> ops;
+  for (int i = 0; i < kOps; ++i) {
+    ops.push_back({log::OpKind::put, "k", Bytes(limits::kPlacedBytes / 8, static_cast<char>(i))});
+  }
+  REQUIRE(here.writer.ask(request::Flush{std::move(ops)}).status.ok());
+  REQUIRE(here.writer.backend->pending_ops().size() == kOps);
+  here.add(false);
+  here.tell_writer();
+  std::vector<std::size_t> placed;
+  for (bool is_cut = true; is_cut;) {
+    const std::size_t before = here.writer.backend->pending_ops().size();
+    const StoreReply reply = here.writer.ask(request::PlacePending{});
+    REQUIRE(reply.status.ok());
+    is_cut = std::get<reply::Placed>(reply.body).result.is_cut;
+    placed.push_back(before - here.writer.backend->pending_ops().size());
+    here.writer.open();
+  }
+  CHECK(placed == std::vector<std::size_t>{8, 3});
+  std::uint64_t next_op = 1;
+  for (const QueuedBlock& block : here.writer.backend->queued().at(here.storage.key.id())) {
+    CHECK(block.first_op == next_op);
+    next_op = block.last_op + 1;
+  }
+  CHECK(next_op == kOps + 1);
 }
 
 }  // namespace
