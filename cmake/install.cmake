@@ -9,6 +9,8 @@ install(
   LIBRARY)
 install(DIRECTORY include/kvswarm TYPE INCLUDE)
 install(FILES LICENSE TYPE DOC)
+# Templates for an administrator, not a service that runs: their paths are those of a package.
+install(DIRECTORY packaging/ DESTINATION ${CMAKE_INSTALL_DATADIR}/kvswarm)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kvswarm)
 install(

@@ -56,6 +56,14 @@ bool holds(BytesView bytes) {
   return true;
 }
 
+bool epoch_proof(BytesView bytes) {
+  const auto proof = log::decode_epoch_proof(bytes);
+  if (!proof.ok()) return false;
+  KVSWARM_ASSERT(log::encode(*proof) == bytes);
+  static_cast<void>(log::check_epoch(log::Head(), *proof));
+  return true;
+}
+
 bool saved(BytesView bytes) {
   const auto decoded = log::decode_saved(bytes);
   if (!decoded.ok()) return false;
@@ -97,6 +105,7 @@ std::vector<Target> log_targets() {
       {"holds", holds, {{"log.md", "holds"}}},
       {"receipt", receipt, {{"log.md", "receipt"}}},
       {"refusal", refusal, {{"log.md", "refusal"}}},
+      {"epoch_proof", epoch_proof, {}},
       {"leaf", is_canonical<state::decode_leaf>, {{"state.md", "leaf"}}},
       {"state_proof", state_proof, {}},
       {"saved",

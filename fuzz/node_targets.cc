@@ -1,6 +1,7 @@
 #include "fuzz/target.h"
 #include "node/messages.h"
 #include "node/rows.h"
+#include "store/synced_lengths.h"
 
 namespace kvswarm::fuzz {
 
@@ -17,6 +18,15 @@ bool error_message(BytesView bytes) {
   return true;
 }
 
+// Entries that say nothing are passed over, and of several the greatest counts.
+bool synced_entries(BytesView bytes) {
+  const auto lengths = store::decode_synced_entries(bytes);
+  Bytes again;
+  for (const auto& [name, length] : lengths) again += store::encode_synced_entry(name, length);
+  KVSWARM_ASSERT(store::decode_synced_entries(again) == lengths);
+  return !lengths.empty();
+}
+
 }  // namespace
 
 std::vector<Target> node_targets() {
@@ -27,6 +37,7 @@ std::vector<Target> node_targets() {
        is_canonical<decode_answer>,
        {{"messages.md", "not found"}, {"messages.md", "moving"}}},
       {"error", error_message, {{"messages.md", "error"}}},
+      {"evidence_message", is_canonical<decode_evidence_message>, {{"messages.md", "evidence"}}},
       {"cursor_row", is_canonical<rows::decode_stream_cursor>, {{"store.md", "cursor"}}},
       {"block_row", is_canonical<rows::decode_block_row>, {}},
       {"leaf_row", is_canonical<rows::decode_leaf_row>, {}},
@@ -36,6 +47,10 @@ std::vector<Target> node_targets() {
       {"pending_row", is_canonical<rows::decode_pending_op>, {}},
       {"placement_row", is_canonical<rows::decode_placement>, {}},
       {"refused_row", is_canonical<rows::decode_refused_row>, {{"store.md", "refused op"}}},
+      {"lost_blocks_row", is_canonical<rows::decode_lost_blocks>, {{"store.md", "lost blocks"}}},
+      {"receipt_row", is_canonical<rows::decode_receipt_row>, {}},
+      {"evidence_row", is_canonical<rows::decode_evidence_row>, {}},
+      {"synced_entries", synced_entries, {{"store.md", "synced entry"}}},
   };
 }
 

@@ -25,6 +25,7 @@ mv "$work/first" "$work/usr"  # nothing may remember where it was installed
 
 "$work/usr/bin/kvswarm" --version >/dev/null
 [ -n "$(find "$work/usr/share/doc" -name LICENSE)" ] || fail "no licence"
+[ -f "$work/usr/share/kvswarm/kvswarm.service" ] || fail "no unit file"
 # Folders in it: the name of a short one, as /kvswarm, may well stand in there.
 source=$(dirname "$(dirname "$here")")
 named=$(grep -rlF -e "$source/src" -e "$source/include" -e "$build" \

@@ -186,11 +186,18 @@ TEST_CASE("more strangers than there are connections do not keep a writer out") 
   Swarm swarm({{"a", 1}}, {"x"});
   swarm.listen("a");
   const int port = swarm.port("a");
-  std::vector<std::unique_ptr<Stranger>> many;
-  for (int i = 0; i < 400; ++i) many.push_back(std::make_unique<Stranger>(port));
-  const Outcome outcome = swarm.as("x", {"write", "--put.k=v", "--receipt", "--timeout", "20s"});
-  INFO(outcome.errors);
-  CHECK(outcome.exit_code == 0);
+  // Each stranger is let go of after 5 s. Only a write that is done while the youngest still has
+  // its place was let in beside them; on a busy machine that may take more than one try.
+  bool beside_them = false;
+  for (int attempt = 0; attempt < 5 && !beside_them; ++attempt) {
+    std::vector<std::unique_ptr<Stranger>> many;
+    for (int i = 0; i < 400; ++i) many.push_back(std::make_unique<Stranger>(port));
+    const Outcome outcome = swarm.as("x", {"write", "--put.k=v", "--receipt", "--timeout", "20s"});
+    INFO(outcome.errors);
+    REQUIRE(outcome.exit_code == 0);
+    beside_them = !many.back()->is_closed(1);
+  }
+  CHECK(beside_them);
 }
 
 TEST_CASE("F1: an older copy of a writer's directory signs nothing and exits 5") {

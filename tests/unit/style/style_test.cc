@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -79,6 +81,37 @@ TEST_CASE("every file of the tree keeps the rules") {
     }
   }
   CHECK(violations == 0);
+}
+
+// The functions decode_...(BytesView ...) that a header declares.
+std::vector<std::string> decoders_of(const std::string& header) {
+  std::vector<std::string> names;
+  const std::regex declared(R"((decode_\w+)\(BytesView)");
+  for (std::sregex_iterator at(header.begin(), header.end(), declared), end; at != end; ++at) {
+    names.push_back((*at)[1]);
+  }
+  return names;
+}
+
+TEST_CASE("each decoder of bytes from outside has its fuzz target") {
+  // Eight bytes, twice eight bytes, and the inside of decode_op.
+  const std::set<std::string> too_small = {"decode_u64", "decode_block_place", "decode_op_into"};
+  CHECK(decoders_of("Result<A> decode_a(BytesView bytes);\nB decode_b(codec::Reader& in);\n") ==
+        std::vector<std::string>{"decode_a"});
+  std::string targets;
+  std::vector<std::string> decoders;
+  for (const fs::path& file : tree()) {
+    const std::string path = file.generic_string();
+    const std::string text = read_file(fs::path(test::source_directory()) / file);
+    if (path.rfind("fuzz/", 0) == 0) targets += text;
+    if (path.rfind("src/", 0) != 0 || file.extension() != ".h") continue;
+    for (std::string& name : decoders_of(text)) decoders.push_back(std::move(name));
+  }
+  REQUIRE(decoders.size() > 20);
+  for (const std::string& name : decoders) {
+    INFO(name);
+    CHECK((too_small.count(name) > 0 || targets.find(name) != std::string::npos));
+  }
 }
 
 TEST_CASE("the public face is at most a dozen headers") {
