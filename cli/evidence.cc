@@ -1,3 +1,4 @@
+#include <kvswarm/verify.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -44,7 +45,7 @@ class Evidence final : public Verb {
     for (const EvidenceItem& item : items) {
       const std::string path = folder_ + "/" + item.name;
       if (!check_new_file(path).ok()) continue;
-      if (Status status = write_new_file(path, item.file); !status.ok()) return status;
+      if (Status status = save_file(path, item.file); !status.ok()) return status;
     }
     return Status();
   }

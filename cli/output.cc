@@ -1,7 +1,6 @@
 #include "output.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,18 +25,6 @@ int write_all(int fd, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return 0;
-}
-
-Status exists_already(const std::string& path) {
-  return Status(StatusCode::usage, path + " exists already; it is not overwritten");
-}
-
-// 0, or an errno: EEXIST when something has the new name, which is never replaced.
-int rename_to_new(const std::string& from, const std::string& to) {
-  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
-  if (errno != EINVAL && errno != ENOSYS) return errno;
-  // A file system that cannot: a link does not replace either, but not all have links.
-  return link(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -90,20 +77,8 @@ Status Output::finish() {
 
 Status check_new_file(const std::string& path) {
   struct stat about {};  // of a symbolic link itself: it may lead nowhere
-  return lstat(path.c_str(), &about) == 0 ? exists_already(path) : Status();
-}
-
-Status write_new_file(const std::string& path, std::string_view bytes) {
-  const std::string temporary = path + ".tmp-" + std::to_string(getpid());
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0) return system_error("cannot write " + path, errno);
-  int error = write_all(fd, bytes);
-  if (error == 0 && fsync(fd) != 0) error = errno;
-  if (close(fd) != 0 && error == 0) error = errno;
-  if (error == 0) error = rename_to_new(temporary, path);
-  unlink(temporary.c_str());
-  if (error == EEXIST) return exists_already(path);
-  return error == 0 ? Status() : system_error("cannot write " + path, error);
+  if (lstat(path.c_str(), &about) != 0) return Status();
+  return Status(StatusCode::usage, path + " exists already; it is not overwritten");
 }
 
 Status print(std::string_view data) {

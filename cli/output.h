@@ -38,11 +38,9 @@ class Output {
   Status status_;
 };
 
-// A file that must not be there yet: usage when it is. For a verb to ask before it does anything.
+// A file that must not be there yet: usage when it is. For a verb to ask before it does anything;
+// who makes the file (save_file(), Client::backup()) looks again.
 Status check_new_file(const std::string& path);
-// Makes it, whole or not at all: a crash leaves no part of it, and a file that came meanwhile is
-// not overwritten (usage).
-Status write_new_file(const std::string& path, std::string_view bytes);
 
 // Writes `data` to standard output; print_line adds a newline.
 Status print(std::string_view data);

@@ -1,3 +1,5 @@
+#include <kvswarm/verify.h>
+
 #include "output.h"
 #include "session.h"
 #include "text.h"
@@ -31,7 +33,7 @@ class Receipt final : public Verb {
     if (!session.ok()) return session.status();
     const Result<std::string> file = (*session)->client().receipt(*first, *last);
     if (!file.ok()) return file.status();
-    return write_new_file(path, *file);
+    return save_file(path, *file);
   }
 
  private:

@@ -1,6 +1,7 @@
 // Two steps, so that what is said after Ctrl-C is true: first the ops become durable in the
 // outboxes, then this waits to see them delivered.
 #include <kvswarm/operation.h>
+#include <kvswarm/verify.h>
 
 #include "input.h"
 #include "output.h"
@@ -125,7 +126,7 @@ class Write final : public Verb {
   Status save_receipt(Session& session, const WriteReport& report) const {
     const Result<std::string> file =
         session.client().receipt(report.first_operation, report.last_operation);
-    const Status status = file.ok() ? write_new_file(receipt_file_, *file) : file.status();
+    const Status status = file.ok() ? save_file(receipt_file_, *file) : file.status();
     if (status.ok()) return status;
     return Status(status.code(),
                   status.message() + "; the ops have their receipts" + later(report));

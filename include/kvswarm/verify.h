@@ -27,4 +27,8 @@ struct Verification {
 KVSWARM_EXPORT Result<Verification> verify(std::string_view saved,
                                            const std::vector<Config>& documents) noexcept;
 
+// Makes a file of what Client::receipt or Client::evidence gave, whole or not at all and durable.
+// usage when something has the name; it is not overwritten. Thread: any; blocks on the disk.
+KVSWARM_EXPORT Status save_file(const std::string& path, std::string_view saved) noexcept;
+
 }  // namespace kvswarm

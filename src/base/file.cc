@@ -70,6 +70,20 @@ Status check_trusted(const struct stat& about, const std::string& path) {
   return {};
 }
 
+Status exists_already(const std::string& path) {
+  return {StatusCode::usage, path + " exists already; it is not overwritten"};
+}
+
+// 0, or an errno: EEXIST when something has the new name, which is never replaced.
+int rename_to_new(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // A file system that cannot: a link does not replace either, but not all have links.
+  if (::link(from.c_str(), to.c_str()) != 0) return errno;
+  ::unlink(from.c_str());
+  return 0;
+}
+
 }  // namespace
 
 void FileDescriptor::reset(int descriptor) {
@@ -86,8 +100,7 @@ Status status_from_errno(int error, const std::string& what) {
   return {code, what + ": " + std::generic_category().message(error)};
 }
 
-Result<Bytes> read_file(const std::string& path, std::size_t most_bytes,
-                        const ReadFileOptions& options) {
+Result<FileDescriptor> open_file(const std::string& path, const ReadFileOptions& options) {
   const std::string failed = "cannot read " + path;
   // O_NONBLOCK: opening a named pipe must not wait for its writer.
   const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -97,18 +110,29 @@ Result<Bytes> read_file(const std::string& path, std::size_t most_bytes,
   if (::fstat(file.get(), &about) != 0) return status_from_errno(errno, failed);
   if (!S_ISREG(about.st_mode)) return Status(StatusCode::failure, path + " is no regular file");
   if (options.only_owner_may_write) KVSWARM_RETURN_IF_ERROR(check_trusted(about, path));
+  return file;
+}
 
+Result<Bytes> read_some(const FileDescriptor& file, std::size_t most_bytes,
+                        const std::string& path) {
+  Bytes bytes(most_bytes, '\0');
+  const ssize_t got =
+      retry_interrupted([&] { return ::read(file.get(), bytes.data(), bytes.size()); });
+  if (got < 0) return status_from_errno(errno, "cannot read " + path);
+  bytes.resize(static_cast<std::size_t>(got));
+  return bytes;
+}
+
+Result<Bytes> read_file(const std::string& path, std::size_t most_bytes,
+                        const ReadFileOptions& options) {
+  KVSWARM_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, options));
   Bytes bytes;
-  // One byte more than allowed is asked for: the size in `about` may have changed since.
+  // One byte more than allowed is asked for: the size may have changed since it was opened.
   while (bytes.size() <= most_bytes) {
-    const std::size_t have = bytes.size();
-    const std::size_t step = std::min(kReadStepBytes, most_bytes - have + 1);
-    bytes.resize(have + step);
-    const ssize_t got =
-        retry_interrupted([&] { return ::read(file.get(), bytes.data() + have, step); });
-    if (got < 0) return status_from_errno(errno, failed);
-    bytes.resize(have + static_cast<std::size_t>(got));
-    if (got == 0) return bytes;
+    const std::size_t step = std::min(kReadStepBytes, most_bytes - bytes.size() + 1);
+    KVSWARM_ASSIGN_OR_RETURN(const Bytes piece, read_some(file, step, path));
+    if (piece.empty()) return bytes;
+    bytes += piece;
   }
   return Status(StatusCode::failure,
                 path + " is larger than the " + std::to_string(most_bytes) + " bytes allowed");
@@ -134,6 +158,26 @@ Status fsync_directory(const std::string& directory) {
   return {};
 }
 
+Status make_directories(const std::string& directory) {
+  for (std::size_t end = 0; end != std::string::npos;) {
+    end = directory.find('/', end + 1);
+    const std::string part = directory.substr(0, end);
+    if (::mkdir(part.c_str(), 0700) == 0) {
+      KVSWARM_RETURN_IF_ERROR(fsync_directory(parent_directory(part)));
+      continue;
+    }
+    const int error = errno;
+    struct stat info {};
+    if (::stat(part.c_str(), &info) != 0) return status_from_errno(error, "cannot make " + part);
+    if (!S_ISDIR(info.st_mode)) return status_from_errno(ENOTDIR, "cannot make " + part);
+  }
+  // It may be there because another process has just made it. A parent that we may not read was
+  // not made by one of ours.
+  const std::string parent = parent_directory(directory);
+  if (::access(parent.c_str(), R_OK) != 0) return {};
+  return fsync_directory(parent);
+}
+
 std::string parent_directory(const std::string& path) {
   const std::size_t end = path.find_last_not_of('/');
   if (end == std::string::npos) return path.empty() ? "." : "/";
@@ -141,6 +185,37 @@ std::string parent_directory(const std::string& path) {
   if (slash == std::string::npos) return ".";
   const std::size_t last = path.find_last_not_of('/', slash);
   return last == std::string::npos ? "/" : path.substr(0, last + 1);
+}
+
+Result<NewFile> NewFile::create(const std::string& path, mode_t mode) {
+  struct stat about {};  // of a symbolic link itself: it may lead nowhere
+  if (::lstat(path.c_str(), &about) == 0) return exists_already(path);
+  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  FileDescriptor file(retry_interrupted([&] { return ::open(temporary.c_str(), flags, mode); }));
+  if (!file.valid()) return status_from_errno(errno, "cannot write " + path);
+  return NewFile(path, temporary, std::move(file));
+}
+
+NewFile::~NewFile() {
+  if (file_.valid()) ::unlink(temporary_.c_str());
+}
+
+Status NewFile::append(BytesView bytes) { return write_all(file_.get(), bytes, path_); }
+
+Status NewFile::commit() {
+  const std::string failed = "cannot write " + path_;
+  if (::fsync(file_.get()) != 0) return status_from_errno(errno, failed);
+  if (const int error = rename_to_new(temporary_, path_); error != 0) {
+    return error == EEXIST ? exists_already(path_) : status_from_errno(error, failed);
+  }
+  // A network file system reports a full disk only here; the name is taken back then.
+  if (::close(file_.release()) != 0 && errno != EINTR) {
+    const int error = errno;
+    ::unlink(path_.c_str());
+    return status_from_errno(error, failed);
+  }
+  return fsync_directory(parent_directory(path_));
 }
 
 Result<FreeDisk> free_disk(const std::string& path) {

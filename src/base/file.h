@@ -57,6 +57,13 @@ struct ReadFileOptions {
 Result<Bytes> read_file(const std::string& path, std::size_t most_bytes,
                         const ReadFileOptions& options = {});
 
+// The same file, open for reading, for what is too large to be held whole.
+Result<FileDescriptor> open_file(const std::string& path, const ReadFileOptions& options = {});
+
+// At most `most_bytes` of what is left of it; empty at its end. `path` is for the message.
+Result<Bytes> read_some(const FileDescriptor& file, std::size_t most_bytes,
+                        const std::string& path);
+
 // Replaces the file at `path` by one of exactly these bytes and this mode (e.g. 0600, whatever the
 // umask). A reader, or a crash at any instant, finds the old file whole or the new one whole. When
 // this returns ok the new one is durable, its name included. On an error the old file stands (an
@@ -67,8 +74,37 @@ Status write_file_atomically(const std::string& path, BytesView bytes, mode_t mo
 // Makes the names in a folder durable: files made, renamed and removed there before the call.
 Status fsync_directory(const std::string& directory);
 
+// Makes a folder with mode 0700, with those above it that are missing, and makes its name durable.
+// One that is there is no error, and its mode stays.
+Status make_directories(const std::string& directory);
+
 // The folder that holds `path`, as a path: "." for a bare name, "/" for one in the root.
 std::string parent_directory(const std::string& path);
+
+// A file that gets its name when it is whole, and never takes another's place: it is written under
+// a temporary name in the same folder ("PATH.tmp-" and a process id). Not committed, it goes with
+// this object; a process that is killed leaves the temporary one. Thread: one at a time.
+class NewFile {
+ public:
+  // usage when something has the name. A umask takes bits from `mode`.
+  static Result<NewFile> create(const std::string& path, mode_t mode);
+  NewFile(NewFile&&) noexcept = default;
+  NewFile& operator=(NewFile&&) = delete;
+  ~NewFile();
+
+  Status append(BytesView bytes);
+  // The file is durable, name included, when this returns ok. usage when something has taken the
+  // name meanwhile. Once.
+  Status commit();
+
+ private:
+  NewFile(std::string path, std::string temporary, FileDescriptor file)
+      : path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {}
+
+  std::string path_;
+  std::string temporary_;
+  FileDescriptor file_;  // none: moved from, or committed
+};
 
 struct FreeDisk {
   std::uint64_t available_bytes = 0;  // to a process without privileges

@@ -2,10 +2,14 @@
 
 #include <sodium.h>
 
+#include <new>
+
 #include "base/assert.h"
 
 namespace kvswarm::crypto {
 namespace {
+
+using State = crypto_generichash_blake2b_state;
 
 const unsigned char* bytes_of(BytesView bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
@@ -15,20 +19,33 @@ const unsigned char* bytes_of(BytesView bytes) {
 
 void initialise() { KVSWARM_ASSERT(sodium_init() >= 0); }
 
-Hash hash(const Purpose& purpose, const SwarmId& swarm, std::initializer_list<BytesView> parts) {
+Hasher::Hasher(const Purpose& purpose, const SwarmId& swarm) {
   static_assert(crypto_generichash_blake2b_SALTBYTES <= SwarmId::kSize);
   static_assert(crypto_generichash_blake2b_PERSONALBYTES == sizeof(Purpose::bytes));
-  crypto_generichash_blake2b_state state;
+  static_assert(sizeof(State) <= sizeof state_ && alignof(State) <= 64);
   // The salt is the first 16 bytes of the swarm id.
   const int begun = crypto_generichash_blake2b_init_salt_personal(
-      &state, nullptr, 0, Hash::kSize, swarm.data.data(), purpose.bytes.data());
+      new (state_.data()) State, nullptr, 0, Hash::kSize, swarm.data.data(), purpose.bytes.data());
   KVSWARM_ASSERT(begun == 0);
-  for (const BytesView part : parts) {
-    crypto_generichash_blake2b_update(&state, bytes_of(part), part.size());
-  }
+}
+
+void Hasher::add(BytesView bytes) {
+  crypto_generichash_blake2b_update(reinterpret_cast<State*>(state_.data()), bytes_of(bytes),
+                                    bytes.size());
+}
+
+Hash Hasher::result() const {
+  Hasher ended = *this;
   Hash out;
-  crypto_generichash_blake2b_final(&state, out.data.data(), out.data.size());
+  crypto_generichash_blake2b_final(reinterpret_cast<State*>(ended.state_.data()), out.data.data(),
+                                   out.data.size());
   return out;
+}
+
+Hash hash(const Purpose& purpose, const SwarmId& swarm, std::initializer_list<BytesView> parts) {
+  Hasher hasher(purpose, swarm);
+  for (const BytesView part : parts) hasher.add(part);
+  return hasher.result();
 }
 
 Hash hash(const Purpose& purpose, const SwarmId& swarm, BytesView bytes) {

@@ -5,6 +5,7 @@
 // (the first 16 bytes of the swarm id), so a hash of one kind or swarm is never one of another.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
 
 #include "base/bytes.h"
@@ -28,6 +29,17 @@ struct Purpose {
 // BLAKE2b-256 of the parts one after the other (no separators: formats keep that unambiguous).
 Hash hash(const Purpose& purpose, const SwarmId& swarm, std::initializer_list<BytesView> parts);
 Hash hash(const Purpose& purpose, const SwarmId& swarm, BytesView bytes);
+
+// The same hash over what comes in pieces. A value: a copy goes on by itself.
+class Hasher {
+ public:
+  Hasher(const Purpose& purpose, const SwarmId& swarm);
+  void add(BytesView bytes);
+  Hash result() const;  // of what came so far
+
+ private:
+  alignas(64) std::array<unsigned char, 384> state_;  // libsodium's
+};
 
 // Unsalted BLAKE2b of `output_bytes` (16 to 64), optionally keyed. For test vectors and Noise.
 Bytes blake2b(BytesView input, std::size_t output_bytes, BytesView key = {});

@@ -155,8 +155,9 @@ Result<std::string> write_temporary(int directory_fd, BytesView bytes, const std
 }
 
 // Puts a new key's file in place unless one is there by then, which is no error.
-Status create_file(int directory_fd, const std::string& path, Random& random) {
-  Bytes content = encode(SigningKey::generate(random));
+Status create_file(int directory_fd, const std::string& path, const SigningKey& key,
+                   Random& random) {
+  Bytes content = encode(key);
   auto temporary = write_temporary(directory_fd, content, path, random);
   wipe(content);
   if (!temporary.ok()) return temporary.status();
@@ -167,27 +168,6 @@ Status create_file(int directory_fd, const std::string& path, Random& random) {
   }
   ::unlinkat(directory_fd, temporary->c_str(), 0);
   return linked;
-}
-
-// Makes `directory` and what is missing above it, and makes the entry of each durable.
-Status make_directories(const std::string& directory) {
-  for (std::size_t end = 0; end != std::string::npos;) {
-    end = directory.find('/', end + 1);
-    const std::string part = directory.substr(0, end);
-    if (::mkdir(part.c_str(), 0700) == 0) {
-      KVSWARM_RETURN_IF_ERROR(fsync_directory(parent_directory(part)));
-      continue;
-    }
-    const int error = errno;
-    struct stat info {};
-    if (::stat(part.c_str(), &info) != 0) return status_from_errno(error, "cannot make " + part);
-    if (!S_ISDIR(info.st_mode)) return status_from_errno(ENOTDIR, "cannot make " + part);
-  }
-  // It may be there because another process has just made it. A parent that we may not read was
-  // not made by one of ours.
-  const std::string parent = parent_directory(directory);
-  if (::access(parent.c_str(), R_OK) != 0) return {};
-  return fsync_directory(parent);
 }
 
 }  // namespace
@@ -210,13 +190,24 @@ Result<SigningKey> open_or_create_identity(const std::string& directory, Random&
   if (!fd.valid()) return status_from_errno(errno, "cannot use " + directory);
   Result<SigningKey> key = read_key_file(fd.get(), path);
   if (!key.ok() && key.status().code() == StatusCode::not_found) {
-    KVSWARM_RETURN_IF_ERROR(create_file(fd.get(), path, random));
+    KVSWARM_RETURN_IF_ERROR(create_file(fd.get(), path, SigningKey::generate(random), random));
     key = read_key_file(fd.get(), path);
   }
   // Also for a key that was there: who made it may have died before this line.
   if (key.ok() && ::fsync(fd.get()) != 0)
     return status_from_errno(errno, "cannot use " + directory);
   return key;
+}
+
+Status write_identity(const std::string& directory, const SigningKey& key, Random& random) {
+  const std::string path = directory + "/" + kIdentityFileName;
+  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return status_from_errno(errno, "cannot use " + directory);
+  KVSWARM_RETURN_IF_ERROR(create_file(fd.get(), path, key, random));
+  KVSWARM_ASSIGN_OR_RETURN(const SigningKey there, read_key_file(fd.get(), path));
+  if (there.id() != key.id()) return {StatusCode::conflict, path + ": another identity is there"};
+  if (::fsync(fd.get()) != 0) return status_from_errno(errno, "cannot use " + directory);
+  return {};
 }
 
 }  // namespace kvswarm::crypto

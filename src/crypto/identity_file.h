@@ -29,4 +29,7 @@ Result<SigningKey> open_or_create_identity(const std::string& directory, Random&
 // The directory's key; creates nothing.
 Result<SigningKey> read_identity(const std::string& directory);
 
+// Gives a directory that exists this key, durably. conflict when it has another.
+Status write_identity(const std::string& directory, const SigningKey& key, Random& random);
+
 }  // namespace kvswarm::crypto

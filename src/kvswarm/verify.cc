@@ -1,5 +1,6 @@
 #include <kvswarm/verify.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 #include "kvswarm/config_access.h"
@@ -25,6 +26,12 @@ Result<Verification> verify(std::string_view saved, const std::vector<Config>& d
   }
   const auto& evidence = std::get<log::EvidenceFacts>(facts);
   return Verification{evidence_text(evidence), evidence_json(evidence)};
+}
+
+Status save_file(const std::string& path, std::string_view saved) noexcept {
+  KVSWARM_ASSIGN_OR_RETURN(NewFile file, NewFile::create(path, 0644));
+  KVSWARM_RETURN_IF_ERROR(file.append(saved));
+  return file.commit();
 }
 
 }  // namespace kvswarm

@@ -103,6 +103,20 @@ Subject replaced_file() {
   return subject;
 }
 
+Subject new_file() {
+  Subject subject;
+  subject.act = [](const std::string& root) {
+    auto file = NewFile::create(root + "/file", 0600);
+    return file.ok() && file->append(kNew).ok() && file->commit().ok();
+  };
+  subject.check = [](const std::string& root, bool done) -> Problem {
+    const auto found = read_file(root + "/file", 10'000);
+    if (!found.ok()) return done ? Problem("the file is lost") : Problem();
+    return *found == kNew ? Problem() : Problem("the file is not whole");
+  };
+  return subject;
+}
+
 Lie file_sync(const std::string& part) {
   return [part](const DiskCall& call) {
     return call.kind == DiskCallKind::sync_file && call.path.find(part) != std::string::npos;
@@ -146,6 +160,18 @@ TEST_CASE("sync: the bytes of a replaced file, before it gets its name") {
 
 TEST_CASE("sync: the folder of a replaced file") {
   CHECK(first_problem(replaced_file(), folder_sync("/")).has_value());
+}
+
+TEST_CASE("a new file is there whole or not at all after a cut at any call") {
+  CHECK(first_problem(new_file()).value_or("") == "");
+}
+
+TEST_CASE("sync: the bytes of a new file, before it gets its name") {
+  CHECK(first_problem(new_file(), file_sync(".tmp")).has_value());
+}
+
+TEST_CASE("sync: the folder of a new file") {
+  CHECK(first_problem(new_file(), folder_sync("/")).has_value());
 }
 
 TEST_CASE("a failed call leaves the old file, and no other file beside it") {

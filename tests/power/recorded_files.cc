@@ -107,6 +107,8 @@ int __real_openat(int folder, const char* name, int flags, ...);
 ssize_t __real_write(int file, const void* bytes, size_t size);
 int __real_fsync(int file);
 int __real_rename(const char* from, const char* to);
+int __real_renameat2(int from_folder, const char* from, int to_folder, const char* to,
+                     unsigned flags);
 int __real_linkat(int from_folder, const char* from, int to_folder, const char* to, int flags);
 int __real_unlink(const char* path);
 int __real_unlinkat(int folder, const char* name, int flags);
@@ -154,6 +156,16 @@ int __wrap_rename(const char* from, const char* to) {
   return both(
       path, [&] { return recording().disk->rename(*recording().below(from), *path); },
       [&] { return __real_rename(from, to); });
+}
+
+// Only as our code uses it: a name that is taken stays.
+int __wrap_renameat2(int from_folder, const char* from, int to_folder, const char* to,
+                     unsigned flags) {
+  const auto path = recording().below(to_folder, to);
+  if (path && recording().disk->exists(*path)) return kvswarm::power::failed(EEXIST);
+  return both(
+      path, [&] { return recording().disk->rename(*recording().below(from_folder, from), *path); },
+      [&] { return __real_renameat2(from_folder, from, to_folder, to, flags); });
 }
 
 int __wrap_linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {

@@ -90,6 +90,61 @@ TEST_CASE("a write into a folder that is absent, or over a folder, fails") {
   CHECK(files_in(folder.path()) == 1);
 }
 
+TEST_CASE("a new file gets its name when it is whole, and takes no other's") {
+  const TemporaryDirectory folder;
+  const std::string path = folder.path("new");
+  {
+    auto file = NewFile::create(path, 0600);
+    REQUIRE(file.ok());
+    REQUIRE(file->append("some").ok());
+    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(NewFile::create(path, 0600).status().code() == StatusCode::failure);  // one at a time
+  }
+  CHECK(files_in(folder.path()) == 0);
+
+  auto file = NewFile::create(path, 0600);
+  REQUIRE(file.ok());
+  REQUIRE(file->append("some").ok());
+  REQUIRE(file->append(" bytes").ok());
+  REQUIRE(file->commit().ok());
+  CHECK(*read_file(path, 100) == "some bytes");
+  CHECK(mode_of(path) == 0600);
+  CHECK(files_in(folder.path()) == 1);
+  CHECK(NewFile::create(path, 0600).status().code() == StatusCode::usage);
+}
+
+TEST_CASE("a new file that finds its name taken, or no room, leaves nothing") {
+  const TemporaryDirectory folder;
+  const std::string path = folder.path("new");
+  {
+    auto late = NewFile::create(path, 0600);
+    REQUIRE(late.ok());
+    REQUIRE(late->append("late").ok());
+    REQUIRE(::symlink("/nonexistent", path.c_str()) == 0);
+    CHECK(late->commit().code() == StatusCode::usage);
+  }
+  CHECK(files_in(folder.path()) == 1);
+  REQUIRE(::unlink(path.c_str()) == 0);
+  {
+    auto large = NewFile::create(path, 0600);
+    REQUIRE(large.ok());
+    const FileSizeLimit limit(1000);
+    CHECK_FALSE(large->append(Bytes(2000, 'x')).ok());
+  }
+  CHECK(files_in(folder.path()) == 0);
+}
+
+TEST_CASE("folders are made with those above them, for their owner alone") {
+  const TemporaryDirectory folder;
+  const std::string path = folder.path("a/b/c");
+  REQUIRE(make_directories(path).ok());
+  CHECK(make_directories(path).ok());
+  CHECK(mode_of(folder.path("a")) == 0700);
+  CHECK(mode_of(path) == 0700);
+  REQUIRE(write_file_atomically(folder.path("file"), "x", 0600).ok());
+  CHECK_FALSE(make_directories(folder.path("file/below")).ok());
+}
+
 TEST_CASE("a link at the path is replaced and what it names is left alone") {
   const TemporaryDirectory folder;
   REQUIRE(write_file_atomically(folder.path("victim"), "untouched", 0600).ok());

@@ -37,6 +37,13 @@ TEST_CASE("a hash is salted by the swarm and personalised by the purpose") {
   const Purpose purpose("kvswarm test");
   const Hash expected = crypto::hash(purpose, counting_swarm(), "abc");
   CHECK(to_hex(expected) == "c805b8fc3128601b1ed35557598b3401def1f3bb7fba25d2f67b48aceeb3804f");
+  crypto::Hasher pieces(purpose, counting_swarm());
+  pieces.add("a");
+  const crypto::Hasher fork = pieces;
+  static_cast<void>(pieces.result());  // asked for half-way, it changes nothing
+  pieces.add("bc");
+  CHECK(pieces.result() == expected);
+  CHECK(fork.result() == crypto::hash(purpose, counting_swarm(), "a"));
 
   SECTION("parts count as their concatenation") {
     CHECK(crypto::hash(purpose, counting_swarm(), {"", "a", "bc"}) == expected);

@@ -128,6 +128,19 @@ TEST_CASE("the key file is 0600, and new directories are 0700, whatever the umas
   CHECK(mode_of(existing / "identity") == 0600);
 }
 
+TEST_CASE("a directory can be given a key, and keeps it") {
+  const TemporaryDirectory folder;
+  kvswarm::SeededRandom random(3);
+  const auto key = SigningKey::generate(random);
+  REQUIRE(crypto::write_identity(folder / ".", key, random).ok());
+  REQUIRE(crypto::write_identity(folder / ".", key, random).ok());
+  CHECK(crypto::read_identity(folder / ".")->id() == key.id());
+  const auto other = SigningKey::generate(random);
+  CHECK(crypto::write_identity(folder / ".", other, random).code() ==
+        kvswarm::StatusCode::conflict);
+  CHECK(crypto::read_identity(folder / ".")->id() == key.id());
+}
+
 TEST_CASE("reading creates nothing") {
   const TemporaryDirectory temporary;
   CHECK(crypto::read_identity(temporary / "absent").status().code() == StatusCode::not_found);
