@@ -1,4 +1,6 @@
+#include "codec/writer.h"
 #include "fuzz/target.h"
+#include "node/backup.h"
 #include "node/messages.h"
 #include "node/rows.h"
 #include "store/synced_lengths.h"
@@ -27,10 +29,35 @@ bool synced_entries(BytesView bytes) {
   return !lengths.empty();
 }
 
+// However the bytes come, the file is the same; and one that is whole is what is made of its parts.
+bool backup(BytesView bytes) {
+  BackupFile file;
+  Bytes again;
+  const auto each = [&again](BytesView key, BytesView value) -> Status {
+    again += codec::Writer().u8(1).prefixed(key).prefixed(value).bytes();
+    return {};
+  };
+  Status fed;
+  for (std::size_t at = 0, step = 1; at < bytes.size() && fed.ok(); at += step++) {
+    fed = file.feed(bytes.substr(at, step), each);
+  }
+  const bool whole = fed.ok() && file.finish().ok();
+  BackupFile at_once;
+  KVSWARM_ASSERT(whole == (at_once.feed(bytes).ok() && at_once.finish().ok()));
+  if (!whole) return false;
+  again = encode_backup_header(file.header(), file.key()) + again;
+  BackupFile made;
+  KVSWARM_ASSERT(made.feed(again).ok());
+  again += made.make_end();
+  KVSWARM_ASSERT(again == bytes);
+  return true;
+}
+
 }  // namespace
 
 std::vector<Target> node_targets() {
   return {
+      {"backup", backup, {{"backup.md", "backup"}}},
       {"hello", is_canonical<decode_hello>, {{"messages.md", "hello"}}},
       {"announcement", is_canonical<decode_announcement>, {}},
       {"answer",

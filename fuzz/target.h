@@ -27,7 +27,7 @@ std::vector<Target> targets();
 
 std::vector<Target> log_targets();     // ops, blocks, records, heads, receipts, leaves
 std::vector<Target> swarm_targets();   // preamble, handshake, records, sessions, registry
-std::vector<Target> node_targets();    // messages and rows
+std::vector<Target> node_targets();    // messages, rows and backups
 std::vector<Target> facade_targets();  // documents, key file, lines, control socket
 
 // Decodes, and what was accepted must encode to the very same bytes.

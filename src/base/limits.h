@@ -126,5 +126,10 @@ inline constexpr std::size_t kControlGreetingBytes = 256;  // a frame before the
 inline constexpr std::size_t kControlClients = 64;
 inline constexpr std::size_t kControlOps = 1'000'000;  // of one write
 inline constexpr std::uint64_t kDirectoryWaitMs = 10'000;
+inline constexpr std::size_t kBackups = 2;  // being taken at once, of one directory
+inline constexpr std::size_t kBackupPartBytes = 1024 * 1024;        // read of the store at once
+inline constexpr std::uint64_t kBackupIdleMs = 60'000;              // then it is given up
+inline constexpr std::size_t kBackupKeyBytes = 256;                 // of a row of the store
+inline constexpr std::size_t kBackupValueBytes = 32 * 1024 * 1024;  // likewise
 
 }  // namespace kvswarm::limits

@@ -174,6 +174,7 @@ Status Backend::ready_to_write() {
   }
   outbox_.reset();
   applier_.reset();
+  backups_.end_all();
   store_.reset();
   auto store = options_.open_store();
   if (!store.ok()) return store.status();
@@ -203,6 +204,7 @@ Status Backend::noted(Status status) {
 
 StoreReply Backend::execute(StoreRequest request, std::uint64_t wall_ms) {
   wall_ms_ = wall_ms;
+  backups_.end_idle(wall_ms);
   StoreReply reply = std::visit([this](auto& body) { return run(body); }, request);
   reply.reopened = std::exchange(reopened_, nullptr);
   return reply;
@@ -433,6 +435,24 @@ StoreReply Backend::run(request::ReadReceipts& request) {
   auto saved = outbox_->saved_receipt(request.first_op, request.last_op);
   out.status = saved.status();
   if (saved.ok()) out.body = reply::ReceiptsRead{std::move(saved).value()};
+  return out;
+}
+
+StoreReply Backend::run(request::ReadBackup& request) {
+  StoreReply out{{}, reply::BackupRead{}};
+  auto& part = std::get<reply::BackupRead>(out.body).part;
+  if (request.ends) {
+    backups_.end(request.number);
+    part.last = true;
+    return out;
+  }
+  auto read =
+      store_ ? backups_.read(*store_, request.number, wall_ms_) : Result<BackupPart>(fault_);
+  out.status = read.status();
+  if (!read.ok()) return out;
+  part = std::move(read).value();
+  part.node = options_.key->id();
+  part.swarm = document_->swarm();
   return out;
 }
 

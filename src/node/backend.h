@@ -17,6 +17,7 @@
 #include "config/document.h"
 #include "node/answer.h"
 #include "node/applier.h"
+#include "node/backup.h"
 #include "node/outbox.h"
 #include "node/standing.h"
 #include "store/store.h"
@@ -122,6 +123,11 @@ struct Adopt {
   config::Document document;
 };
 struct Count {};  // for status
+// The next part of a backup; number 0: the first one of a new one. `ends`: no more is wanted of it.
+struct ReadBackup {
+  std::uint64_t number = 0;
+  bool ends = false;
+};
 }  // namespace request
 
 using StoreRequest =
@@ -129,7 +135,8 @@ using StoreRequest =
                  request::Refuse, request::CountRefused, request::RecordSeenHead, request::Commit,
                  request::Read, request::Scan, request::Greet, request::Begin, request::Restore,
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
-                 request::ReadReceipts, request::KeepEvidence, request::Refill>;
+                 request::ReadReceipts, request::KeepEvidence, request::Refill,
+                 request::ReadBackup>;
 
 namespace reply {
 struct Flushed {
@@ -216,6 +223,9 @@ struct Refilled {
   Outbox::Refilled result;
   std::deque<QueuedBlock> queue;  // all that waits for the destination now, if that is new
 };
+struct BackupRead {
+  BackupPart part;
+};
 struct Done {};
 }  // namespace reply
 
@@ -233,7 +243,8 @@ struct StoreReply {
   std::variant<reply::Done, reply::Flushed, reply::Placed, reply::Loaded, reply::Settled,
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
-               reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept>
+               reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept,
+               reply::BackupRead>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -314,6 +325,7 @@ class Backend {
   StoreReply run(request::Count& request);
   StoreReply run(request::ReadReceipts& request);
   StoreReply run(request::KeepEvidence& request);
+  StoreReply run(request::ReadBackup& request);
   Status load_evidence();
   StoreReply answered(SessionKey session, std::uint64_t id, Result<Answer> answer);
   Status fill_commit(reply::Committed& reply, std::vector<BlockVerdict> verdicts,
@@ -322,6 +334,7 @@ class Backend {
   Options options_;
   std::uint64_t wall_ms_ = 0;
   std::unique_ptr<store::Store> store_;
+  Backups backups_;  // cursors of store_
   std::optional<config::Document> document_;
   std::string notice_;
   std::vector<config::Document> past_documents_;

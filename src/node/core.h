@@ -131,6 +131,7 @@ class Core {
   void handle(event::DescribeStatus& event);
   void handle(event::SaveReceipt& event);
   void handle(event::ListEvidence& event);
+  void handle(event::ReadBackup& event);
   void handle(event::Restore& event);
   void handle(event::Cancel& event);
   void handle(event::Tick& event);
@@ -249,6 +250,7 @@ class Core {
   void on_reply(const Status& status, reply::SeenHeadRecorded& reply);
   void on_reply(const Status& status, reply::ReceiptsRead& reply);
   void on_reply(const Status& status, reply::EvidenceKept& reply);
+  void on_reply(const Status& status, reply::BackupRead& reply);
   void on_reply(const Status& status, reply::Done& reply);
 
   // Destinations that came back from an older copy (core_refill.cc)
@@ -301,6 +303,7 @@ class Core {
   std::set<NodeId> judging_;             // whose refusal may yet turn out to be final
   std::deque<Ticket> status_tickets_;
   std::deque<Ticket> receipt_tickets_;  // likewise in the order of the store requests
+  std::deque<Ticket> backup_tickets_;   // likewise
   std::deque<Ticket> adopting_;         // in the order of the store requests; 0: nobody asks
   bool waits_dirty_ = false;
   bool placing_ = false;  // a PlacePending is at the store

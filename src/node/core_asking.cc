@@ -29,8 +29,8 @@ bool Core::signs(const config::Document& document) const {
 bool Core::must_wait(const StoreRequest& request) const {
   if (phase_ == Phase::working) return false;
   if (is_one_of<request::RecordSeenHead, request::Greet, request::Forget, request::ReadDocument,
-                request::Count, request::CountRefused, request::ReadReceipts,
-                request::KeepEvidence>(request)) {
+                request::Count, request::CountRefused, request::ReadReceipts, request::KeepEvidence,
+                request::ReadBackup>(request)) {
     return false;
   }
   if (phase_ != Phase::unasked) return true;
@@ -151,6 +151,8 @@ void Core::refuse(Event& event) {
     handle(*evidence);
   } else if (auto* save = std::get_if<event::SaveReceipt>(&event)) {
     handle(*save);
+  } else if (auto* backup = std::get_if<event::ReadBackup>(&event)) {
+    handle(*backup);
   } else if (auto* replied = std::get_if<event::StoreReplied>(&event)) {
     handle(*replied);
   }

@@ -331,6 +331,18 @@ void Core::on_reply(const Status& status, reply::ReceiptsRead& reply) {
   respond(ticket, Outcome(SavedFile{std::move(reply.saved)}));
 }
 
+void Core::handle(event::ReadBackup& event) {
+  backup_tickets_.push_back(event.ticket);
+  ask(request::ReadBackup{event.number, event.ends});
+}
+
+void Core::on_reply(const Status& status, reply::BackupRead& reply) {
+  KVSWARM_ASSERT(!backup_tickets_.empty());
+  const Ticket ticket = backup_tickets_.front();
+  backup_tickets_.pop_front();
+  respond(ticket, status.ok() ? Result<Outcome>(Outcome(std::move(reply.part))) : status);
+}
+
 void Core::on_reply(const Status& status, reply::Done&) {
   if (!status.ok()) tell(Severity::error, "the store: " + status.message());
 }

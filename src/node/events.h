@@ -101,6 +101,11 @@ struct SaveReceipt {  // of ops first .. last, as a file for others
 struct ListEvidence {
   Ticket ticket = 0;
 };
+struct ReadBackup {  // as request::ReadBackup
+  Ticket ticket = 0;
+  std::uint64_t number = 0;
+  bool ends = false;
+};
 // Asks the others until the deadline what this directory lacks and, unless it is a dry run,
 // declares it. Only for a core made for that (Core::Options::restoring).
 struct Restore {
@@ -118,8 +123,8 @@ using Event =
     std::variant<event::Accepted, event::Connected, event::Arrived, event::Sent, event::Lost,
                  event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Connect,
                  event::Disconnect, event::Get, event::Scan, event::Write, event::Await,
-                 event::DescribeStatus, event::SaveReceipt, event::ListEvidence, event::Restore,
-                 event::Cancel, event::Tick>;
+                 event::DescribeStatus, event::SaveReceipt, event::ListEvidence, event::ReadBackup,
+                 event::Restore, event::Cancel, event::Tick>;
 
 // What the local user gets back.
 struct GetOutcome {
@@ -192,7 +197,7 @@ struct RestoreOutcome {
 };
 
 using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile,
-                             EvidenceList, config::Document, RestoreOutcome>;
+                             EvidenceList, config::Document, RestoreOutcome, BackupPart>;
 
 namespace action {
 struct Dial {
