@@ -21,12 +21,12 @@ struct Entry {
 std::vector<Entry> all_verbs() {
   using Maker = std::unique_ptr<Verb> (*)();
   const std::vector<std::pair<const char*, Maker>> makers = {
-      {"id", make_id},           {"init", make_init},         {"config", make_config},
-      {"map", make_map},         {"listen", make_listen},     {"connect", make_connect},
-      {"write", make_write},     {"get", make_get},           {"import", make_import},
-      {"export", make_export},   {"status", make_status},     {"receipt", make_receipt},
-      {"verify", make_verify},   {"evidence", make_evidence}, {"restore", make_restore},
-      {"version", make_version},
+      {"id", make_id},         {"init", make_init},         {"config", make_config},
+      {"map", make_map},       {"listen", make_listen},     {"connect", make_connect},
+      {"write", make_write},   {"get", make_get},           {"import", make_import},
+      {"export", make_export}, {"status", make_status},     {"receipt", make_receipt},
+      {"verify", make_verify}, {"evidence", make_evidence}, {"restore", make_restore},
+      {"backup", make_backup}, {"version", make_version},
   };
   std::vector<Entry> entries;
   for (const auto& [name, make] : makers) {

@@ -22,6 +22,14 @@ std::string json_of(const RestoreReport& report) {
         (unreached.empty() ? "" : ",") + JsonObject().add("node", node).add("why", why).text();
   }
   JsonObject out;
+  if (report.backup) {
+    const BackupReport& contents = report.backup->contents;
+    JsonObject backup;
+    backup.add("node", report.backup->id).add("time", report.backup->wall_ms);
+    backup.add("bytes", contents.bytes).add("rows", contents.rows);
+    backup.add("epoch", contents.epoch).add("length", contents.length);
+    out.add_json("backup", backup.text());
+  }
   out.add("restored", report.restored);
   out.add_json("missing", list(report.missing));
   out.add_json("asked", list(report.asked)).add_json("unreached", "[" + unreached + "]");
@@ -36,10 +44,12 @@ class Restore final : public Verb {
  public:
   void declare(Flags& flags) override {
     flags.describe(
-        "goes on with a directory put back from an older copy, and declares what it lacks", "",
-        "kvswarm restore -d /tmp/a --dry-run\nkvswarm restore -d /tmp/a");
+        "goes on with an older copy, or a backup, of a directory, and declares what it lacks", "",
+        "kvswarm restore -d /tmp/a --dry-run\nkvswarm restore -d /tmp/new --from a.backup");
+    flags.text("--from", "FILE", &from_, "make the directory from this backup first");
     flags.text("--bind", "ADDRESS", &bind_, "address to listen on meanwhile (127.0.0.1)");
-    flags.toggle("--dry-run", &dry_run_, "only say what is missing");
+    flags.toggle("--dry-run", &dry_run_,
+                 "only say what is missing; with --from, only check the file");
     declare_node(flags, &node_, "ask the other nodes for so long at most (10s)");
   }
 
@@ -53,8 +63,10 @@ class Restore final : public Verb {
     options.timeout_ms = node_.timeout_ms.value_or(kDefaultTimeoutMs);
     options.bind = bind_;
     options.dry_run = dry_run_;
+    options.from = from_;
     const Result<RestoreReport> report = restore(options);
     if (!report.ok()) return explain_open(report.status(), *directory);
+    if (report->backup) tell(*report->backup);
     for (const auto& [node, why] : report->unreached) say("not asked: " + why);
     Status printed;
     if (node_.json) printed = print_line(json_of(*report));
@@ -62,6 +74,11 @@ class Restore final : public Verb {
       if (!node_.json && printed.ok()) printed = print_line("missing: " + line);
     }
     if (!printed.ok()) return printed;
+    if (report->missing.empty() && report->backup) {
+      if (!dry_run_)
+        say("nothing that " + counted(report->asked.size(), "node") + " saw is missing");
+      return Status();
+    }
     if (report->missing.empty()) {
       return Status(StatusCode::failure,
                     "nothing to restore: " + counted(report->asked.size(), "node") +
@@ -77,7 +94,16 @@ class Restore final : public Verb {
   }
 
  private:
+  void tell(const RestoreReport::Backup& backup) const {
+    const BackupReport& contents = backup.contents;
+    std::string line = from_ + ": node " + short_id(backup.id) + ", " +
+                       counted(contents.rows, "row") + " in " + counted(contents.bytes, "byte");
+    if (contents.length > 0) line += ", a log of " + counted(contents.length, "record");
+    say(line + (dry_run_ ? "; whole" : "; put back"));
+  }
+
   NodeFlags node_;
+  std::string from_;
   std::string bind_ = "127.0.0.1";
   bool dry_run_ = false;
 };

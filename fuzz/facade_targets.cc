@@ -80,11 +80,15 @@ std::vector<Target> facade_targets() {
       {"control_greeting", is_canonical<control::decode_greeting>, {{"control.md", "greeting"}}},
       {"control_request",
        control_request,
-       {{"control.md", "get request"}, {"control.md", "write request"}}},
+       {{"control.md", "get request"},
+        {"control.md", "write request"},
+        {"control.md", "backup request"}}},
       {"control_stream", control_stream, {}},
       {"control_response",
        control_response,
-       {{"control.md", "error response"}, {"control.md", "not found response"}}},
+       {{"control.md", "error response"},
+        {"control.md", "not found response"},
+        {"control.md", "backup response"}}},
   };
 }
 

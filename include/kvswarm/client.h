@@ -35,6 +35,13 @@ struct EvidenceItem {
   std::string file;  // the bytes that kvswarm/verify.h checks
 };
 
+struct BackupReport {
+  std::uint64_t bytes = 0;
+  std::uint64_t rows = 0;    // of the store
+  std::uint64_t epoch = 0;   // of the node's log
+  std::uint64_t length = 0;  // of it; 0: the node keeps none, or an empty one
+};
+
 struct StatusReport {
   std::string text;  // several lines, for people
   std::string json;  // one object on one line
@@ -72,6 +79,16 @@ class KVSWARM_EXPORT Client {
 
   // What proves, or suggests, that somebody contradicted itself, newest first.
   virtual Result<std::vector<EvidenceItem>> evidence() noexcept = 0;
+
+  // Makes the file `path` (mode 0600, never in another's place), a copy of the node as it was at
+  // one moment after the call: everything acknowledged before is in it. The node goes on meanwhile.
+  // **The file holds the node's secret key.** kvswarm/restore.h puts it back. `each`, which may be
+  // empty, is told how far it is. After an error there is no such file: usage (the name is taken),
+  // disk_full, unavailable (two are being taken, or this one took a break of a minute),
+  // interrupted, corruption.
+  virtual Result<BackupReport> backup(
+      const std::string& path,
+      const std::function<void(const BackupReport& so_far)>& each) noexcept = 0;
 
   virtual Result<StatusReport> status() noexcept = 0;
 

@@ -17,7 +17,8 @@ enum class Verb : std::uint8_t {
   await = 4,
   status = 5,
   receipt = 6,
-  evidence = 7
+  evidence = 7,
+  backup = 8
 };
 enum class Kind : std::uint8_t {
   error = 0,
@@ -26,7 +27,8 @@ enum class Kind : std::uint8_t {
   write = 3,
   status = 4,
   saved = 5,
-  evidence = 6
+  evidence = 6,
+  backup = 7
 };
 
 constexpr std::size_t kTextBytes = 1024 * 1024;
@@ -106,6 +108,21 @@ void put_response(Writer& out, const EvidenceTexts& evidence) {
   for (const auto& item : evidence.items) {
     out.prefixed(item.line).prefixed(item.json).prefixed(item.name).prefixed(item.saved);
   }
+}
+
+void put_response(Writer& out, const node::BackupPart& part) {
+  out.u8(static_cast<std::uint8_t>(Kind::backup)).u64(part.number).fixed(part.node);
+  out.fixed(part.swarm).prefixed(part.rows).u8(part.last ? 1 : 0);
+}
+
+node::BackupPart get_backup(Reader& in) {
+  node::BackupPart out;
+  out.number = in.u64();
+  out.node = in.fixed<NodeId>();
+  out.swarm = in.fixed<SwarmId>();
+  out.rows = in.prefixed(limits::kControlFrameBytes);
+  out.last = flag(in);
+  return out;
 }
 
 EvidenceTexts get_evidence(Reader& in) {
@@ -236,6 +253,8 @@ Bytes encode(const Request& request) {
     out.u64(await->first_op).u64(await->last_op).u64(await->wait_ms);
   } else if (std::get_if<EvidenceRequest>(&request) != nullptr) {
     out.u8(static_cast<std::uint8_t>(Verb::evidence));
+  } else if (const auto* backup = std::get_if<BackupRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::backup)).u64(backup->number).u8(backup->ends ? 1 : 0);
   } else if (const auto* receipt = std::get_if<ReceiptRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::receipt)).u64(receipt->first_op).u64(receipt->last_op);
   } else {
@@ -282,6 +301,13 @@ Result<Request> decode_request(BytesView bytes) {
       out = receipt;
       break;
     }
+    case Verb::backup: {
+      BackupRequest backup;
+      backup.number = in.u64();
+      backup.ends = flag(in);
+      out = backup;
+      break;
+    }
     default: in.fail();
   }
   KVSWARM_RETURN_IF_ERROR(in.finish("control request"));
@@ -317,6 +343,7 @@ Result<Response> decode_response(BytesView bytes) {
     case Kind::write: out = get_write(in); break;
     case Kind::status: out = get_status(in); break;
     case Kind::evidence: out = get_evidence(in); break;
+    case Kind::backup: out = get_backup(in); break;
     case Kind::saved: out = node::SavedFile{Bytes(in.prefixed(limits::kSavedBytes))}; break;
     default: in.fail();
   }

@@ -22,8 +22,21 @@ void ControlServer::on_closed(net::ConnectionId connection, const Status&) {
   const auto found = clients_.find(connection);
   if (found == clients_.end()) return;
   const auto ticket = found->second.ticket;
+  const std::uint64_t backup = found->second.backup;
   clients_.erase(found);
   if (ticket) runtime_.cancel(*ticket);
+  if (backup != 0) runtime_.submit(BackupRequest{backup, true}, [](const Result<Response>&) {});
+}
+
+// A client (null: it has gone) leaves no backup behind that nobody goes on with.
+void ControlServer::note_backup(Client* client, const Result<Response>& response) {
+  const auto* part = response.ok() ? std::get_if<node::BackupPart>(&*response) : nullptr;
+  if (part == nullptr) return;
+  const std::uint64_t open = part->last ? 0 : part->number;
+  std::uint64_t abandoned = open;
+  if (client != nullptr) abandoned = std::exchange(client->backup, open);
+  if (abandoned == 0 || (client != nullptr && abandoned == part->number)) return;
+  runtime_.submit(BackupRequest{abandoned, true}, [](const Result<Response>&) {});
 }
 
 void ControlServer::on_bytes(net::ConnectionId connection, BytesView bytes) {
@@ -99,6 +112,7 @@ void ControlServer::start(net::ConnectionId connection, BytesView payload) {
 
 void ControlServer::reply(net::ConnectionId connection, const Result<Response>& response) {
   const auto found = clients_.find(connection);
+  note_backup(found == clients_.end() ? nullptr : &found->second, response);
   if (found == clients_.end()) return;
   const bool waited = found->second.ticket.has_value();
   found->second.ticket.reset();

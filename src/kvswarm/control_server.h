@@ -31,6 +31,7 @@ class ControlServer final : private net::NetworkListener {
     bool greeted = false;
     std::size_t unsent_bytes = 0;        // of the last answer: the next request waits for them
     std::optional<node::Ticket> ticket;  // of the request under way
+    std::uint64_t backup = 0;            // that it is taking; 0: none
   };
 
   void on_accepted(net::ConnectionId connection, const std::string& remote) override;
@@ -44,6 +45,7 @@ class ControlServer final : private net::NetworkListener {
   void greet(net::ConnectionId connection, Client& client, BytesView payload);
   void start(net::ConnectionId connection, BytesView payload);
   void reply(net::ConnectionId connection, const Result<Response>& response);
+  void note_backup(Client* client, const Result<Response>& response);
 
   Runtime& runtime_;
   SwarmId swarm_;

@@ -36,9 +36,13 @@ struct ReceiptRequest {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
 };
+struct BackupRequest {  // as node::request::ReadBackup
+  std::uint64_t number = 0;
+  bool ends = false;
+};
 
 using Request = std::variant<GetRequest, ScanRequest, WriteRequest, AwaitRequest, StatusRequest,
-                             ReceiptRequest, EvidenceRequest>;
+                             ReceiptRequest, EvidenceRequest, BackupRequest>;
 
 struct EvidenceTexts {
   struct Item {
@@ -58,7 +62,7 @@ struct StatusTexts {
 };
 
 using Response = std::variant<node::GetOutcome, node::ScanOutcome, node::WriteOutcome, StatusTexts,
-                              node::SavedFile, EvidenceTexts>;
+                              node::SavedFile, EvidenceTexts, node::BackupPart>;
 
 class Gateway {
  public:

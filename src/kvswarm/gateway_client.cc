@@ -1,5 +1,6 @@
 #include "kvswarm/gateway_client.h"
 
+#include "kvswarm/backup.h"
 #include "kvswarm/reports.h"
 #include "net/network.h"
 
@@ -103,6 +104,12 @@ Result<std::vector<EvidenceItem>> GatewayClient::evidence() noexcept {
         {std::move(item.line), std::move(item.json), std::move(item.name), std::move(item.saved)});
   }
   return out;
+}
+
+Result<BackupReport> GatewayClient::backup(
+    const std::string& path, const std::function<void(const BackupReport&)>& each) noexcept {
+  return take_backup({directory_, path, each},
+                     [this](BackupRequest request) { return call<node::BackupPart>(request); });
 }
 
 Result<StatusReport> GatewayClient::status() noexcept {

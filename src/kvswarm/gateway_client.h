@@ -12,10 +12,14 @@ namespace kvswarm {
 
 class GatewayClient final : public Client {
  public:
-  GatewayClient(Gateway& gateway, std::uint64_t timeout_ms)
-      : gateway_(&gateway), timeout_ms_(timeout_ms) {}
-  GatewayClient(std::shared_ptr<Gateway> gateway, std::uint64_t timeout_ms)
-      : owned_(std::move(gateway)), gateway_(owned_.get()), timeout_ms_(timeout_ms) {}
+  // `directory` is the one that the gateway's node owns.
+  GatewayClient(Gateway& gateway, std::string directory, std::uint64_t timeout_ms)
+      : gateway_(&gateway), directory_(std::move(directory)), timeout_ms_(timeout_ms) {}
+  GatewayClient(std::shared_ptr<Gateway> gateway, std::string directory, std::uint64_t timeout_ms)
+      : owned_(std::move(gateway)),
+        gateway_(owned_.get()),
+        directory_(std::move(directory)),
+        timeout_ms_(timeout_ms) {}
 
   Result<WriteReport> write(const std::vector<Operation>& operations,
                             const WriteOptions& options) noexcept override;
@@ -27,6 +31,9 @@ class GatewayClient final : public Client {
   Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept override;
   Result<std::vector<EvidenceItem>> evidence() noexcept override;
+  Result<BackupReport> backup(
+      const std::string& path,
+      const std::function<void(const BackupReport& so_far)>& each) noexcept override;
   Result<StatusReport> status() noexcept override;
   Result<Config> document() noexcept override;
   void interrupt() noexcept override { interrupt_ = true; }
@@ -39,6 +46,7 @@ class GatewayClient final : public Client {
 
   std::shared_ptr<Gateway> owned_;
   Gateway* gateway_;
+  std::string directory_;
   std::uint64_t timeout_ms_;
   std::atomic<bool> interrupt_ = false;
 };

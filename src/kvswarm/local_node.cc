@@ -41,7 +41,7 @@ ConfigUpdate writers_update(const Config& in_force, const std::vector<std::strin
 Node::~Node() = default;
 
 LocalNode::LocalNode(std::shared_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)), client_(*runtime_, kClientTimeoutMs) {}
+    : runtime_(std::move(runtime)), client_(*runtime_, runtime_->directory(), kClientTimeoutMs) {}
 
 Status LocalNode::check_thread() const {
   if (runtime_->has_own_loop() || runtime_->on_loop_thread()) return {};

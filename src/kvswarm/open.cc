@@ -103,16 +103,16 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) noexc
       Runtime::Options inner(std::move(opened).value());
       inner.peers = std::move(peers);
       KVSWARM_ASSIGN_OR_RETURN(auto runtime, Runtime::start(std::move(inner)));
-      return std::unique_ptr<Client>(
-          std::make_unique<GatewayClient>(std::move(runtime), options.timeout_ms));
+      return std::unique_ptr<Client>(std::make_unique<GatewayClient>(
+          std::move(runtime), options.directory, options.timeout_ms));
     }
     if (opened.status().code() != StatusCode::in_use) {
       return with_hint(opened.status(), options.directory, options.config_path);
     }
     auto owner = connect_to_owner(options.directory, options.config_path);
     if (owner.ok()) {
-      return std::unique_ptr<Client>(
-          std::make_unique<GatewayClient>(std::move(owner).value(), options.timeout_ms));
+      return std::unique_ptr<Client>(std::make_unique<GatewayClient>(
+          std::move(owner).value(), options.directory, options.timeout_ms));
     }
     // The owner is starting, ending, or another short-lived verb: ask again until the deadline.
     const StatusCode code = owner.status().code();

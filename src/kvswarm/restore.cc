@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "kvswarm/backup.h"
 #include "kvswarm/gateway_client.h"
 #include "kvswarm/runtime.h"
 
@@ -24,10 +25,9 @@ RestoreReport report_of(const node::RestoreOutcome& outcome) {
   return report;
 }
 
-}  // namespace
-
-Result<RestoreReport> restore(const RestoreOptions& options) noexcept {
-  KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
+// Asks the other nodes, and declares what they have seen and the directory lacks.
+Result<RestoreReport> ask_and_declare(const RestoreOptions& options,
+                                      std::vector<node::PeerAddress> peers) {
   DirectoryOptions directory;
   directory.directory = options.directory;
   directory.config_path = options.config_path;
@@ -50,6 +50,38 @@ Result<RestoreReport> restore(const RestoreOptions& options) noexcept {
     return Status(StatusCode::unavailable, std::move(why));
   }
   return report_of(outcome);
+}
+
+Result<std::optional<RestoreReport::Backup>> check_from(const RestoreOptions& options) {
+  if (options.from.empty()) return std::optional<RestoreReport::Backup>();
+  KVSWARM_RETURN_IF_ERROR(check_new_directory(options.directory));
+  KVSWARM_ASSIGN_OR_RETURN(const CheckedBackup checked, check_backup(options.from));
+  return std::optional(
+      RestoreReport::Backup{to_hex(checked.node), checked.wall_ms, checked.report});
+}
+
+}  // namespace
+
+Result<RestoreReport> restore(const RestoreOptions& options) noexcept {
+  crypto::initialise();
+  KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
+  KVSWARM_ASSIGN_OR_RETURN(auto backup, check_from(options));
+  if (!backup) return ask_and_declare(options, std::move(peers));
+  if (options.dry_run) {
+    RestoreReport report;
+    report.backup = std::move(backup);
+    return report;
+  }
+  KVSWARM_RETURN_IF_ERROR(put_back(options.from, options.directory, crypto::system_random()));
+  auto report = ask_and_declare(options, std::move(peers));
+  if (!report.ok()) {
+    return Status(report.status().code(), options.directory + " is made from " + options.from +
+                                              ", but not ready: " + report.status().message() +
+                                              "; `kvswarm restore -d " + options.directory +
+                                              "` asks again and finishes");
+  }
+  report->backup = std::move(backup);
+  return report;
 }
 
 }  // namespace kvswarm

@@ -72,6 +72,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
   // --- thread: any ---
 
   NodeId id() const { return id_; }
+  const std::string& directory() const { return directory_; }
   std::string address() const;  // "host:port", or empty
 
   bool on_loop_thread() const { return loop_thread_ == std::this_thread::get_id(); }
@@ -120,6 +121,9 @@ class Runtime final : public Gateway, private net::NetworkListener {
     Answer<config::Document> respond;
   };
 
+  static constexpr std::uint64_t kLongestMs = 1ULL << 53;  // no deadline wraps around
+  static constexpr node::Ticket kRestoreTicket = ~node::Ticket{0};
+
   explicit Runtime(Options options);
   ~Runtime() override;
   void release();
@@ -159,6 +163,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
 
   Options options_;
   NodeId id_;
+  const std::string directory_;
   std::string runtime_directory_;
   std::unique_ptr<net::UvLoop> loop_;
   net::UvLoop::Poster poster_;

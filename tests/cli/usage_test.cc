@@ -10,8 +10,8 @@ using kvswarm::test::Shell;
 namespace {
 
 const std::vector<std::string> kVerbs = {
-    "id",     "init",   "config", "map",     "listen", "connect",  "write",   "get",
-    "import", "export", "status", "receipt", "verify", "evidence", "restore", "version"};
+    "id",     "init",   "config",  "map",    "listen",   "connect", "write",   "get",    "import",
+    "export", "status", "receipt", "verify", "evidence", "backup",  "restore", "version"};
 
 void check_usage(const Outcome& outcome, const std::string& part) {
   INFO(outcome.errors);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
@@ -129,4 +130,25 @@ TEST_CASE("D4: a storage node's disk fills up: it answers, and takes what is que
   disk.make_room();
   CHECK(eventually([&] { return swarm.outstanding("x") == 0; }));
   CHECK(swarm.as("x", {"get", "k"}).output == kLarge + "\n");
+}
+
+TEST_CASE("a backup, or a restored directory, that finds no room is exit 9 and leaves nothing") {
+  if (!may_mount()) KVSWARM_SKIP("this user may not mount a file system");
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  for (int i = 0; i < 3; ++i) {
+    const std::string put = "--put.k" + std::to_string(i) + "=" + std::string(100'000, 'v');
+    REQUIRE(swarm.as("x", {"write", "--receipt", put}).exit_code == 0);
+  }
+  SmallDisk disk(swarm.path("small"), 128 * 1024);
+  if (!disk.mounted()) KVSWARM_SKIP("no tmpfs may be mounted here");
+  const auto is_refused = [&swarm](const Outcome& outcome) {
+    INFO(outcome.errors);
+    CHECK(outcome.exit_code == 9);
+    CHECK(contains(outcome.errors, "disk is full"));
+    CHECK(std::filesystem::is_empty(swarm.path("small")));
+  };
+  is_refused(swarm.as("a", {"backup", "small/a.backup"}));
+  REQUIRE(swarm.as("a", {"backup", "a.backup"}).exit_code == 0);
+  is_refused(swarm.run({"restore", "-d", "small/new", "--from", "a.backup"}));
 }

@@ -39,7 +39,8 @@ std::vector<Request> requests() {
           AwaitRequest{7, 9, node::Goal::queued, 5},
           StatusRequest{},
           ReceiptRequest{3, 4},
-          EvidenceRequest{}};
+          EvidenceRequest{},
+          BackupRequest{5, true}};
 }
 
 std::vector<Response> responses() {
@@ -73,7 +74,8 @@ std::vector<Response> responses() {
           write,
           status,
           node::SavedFile{"kvswarm..."},
-          EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}}};
+          EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}},
+          node::BackupPart{3, filled<NodeId>(1), filled<SwarmId>(2), "rows", false}};
 }
 
 // A decoder's own complaint looks like an error response of the same code: the text tells.
@@ -133,9 +135,19 @@ TEST_CASE("the requests of docs/formats/control.md are what it says they are") {
   CHECK(write.ops[1].kind == log::OpKind::del);
   CHECK(write.ops[1].key == "cool");
   CHECK(encode(*decoded) == write_example);
+
+  const Bytes backup_example = test::format_example("control.md", "backup request");
+  CHECK(encode(Request(BackupRequest{3, false})) == backup_example);
 }
 
 TEST_CASE("the responses of docs/formats/control.md are what it says they are") {
+  const Bytes part = test::format_example("control.md", "backup response");
+  const auto rows = decode_response(part);
+  REQUIRE(rows.ok());
+  CHECK(std::get<node::BackupPart>(*rows).number == 3);
+  CHECK(std::get<node::BackupPart>(*rows).rows.size() == 11);
+  CHECK(std::get<node::BackupPart>(*rows).last);
+  CHECK(encode(rows) == part);
   const Bytes error = test::format_example("control.md", "error response");
   const Status none(StatusCode::not_found, "none");
   CHECK(encode(Result<Response>(none)) == error);

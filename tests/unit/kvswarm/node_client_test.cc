@@ -1,8 +1,10 @@
 // The library as a program embeds it: several nodes in one process, and clients beside them.
+#include <kvswarm/restore.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -57,6 +59,40 @@ TEST_CASE("a client of a directory that a node owns goes through its control soc
   CHECK(client->get("").status().code() == StatusCode::usage);
   const auto refused = swarm.open("a")->write({put("k", "w")}, {});
   CHECK(refused.status().code() == StatusCode::unauthorised);
+}
+
+TEST_CASE("a backup is taken here, or through the control socket, and becomes a directory again") {
+  Swarm swarm;
+  auto storage = swarm.start("a", true);
+  const auto writer = swarm.open("x");
+  REQUIRE(writer->write({put("k", "v")}, kReceipted)->reached);
+  const std::string direct = swarm.folder / "direct";
+  std::size_t told = 0;
+  const auto report = storage->client().backup(direct, [&told](const BackupReport&) { ++told; });
+  INFO(report.status().message());
+  REQUIRE(report.ok());
+  CHECK(report->length == 2);
+  CHECK(told == 1);
+  CHECK(storage->client().backup(direct, {}).status().code() == StatusCode::usage);
+  const std::string asked = swarm.folder / "asked";
+  const auto same = swarm.open("a")->backup(asked, {});
+  REQUIRE(same.ok());
+  CHECK(same->rows == report->rows);
+  CHECK(writer->backup(swarm.folder / "writer", {}).ok());
+
+  storage.reset();
+  RestoreOptions options;
+  options.directory = swarm.folder / "new/a";
+  options.from = asked;
+  options.timeout_ms = 1;
+  options.dry_run = true;
+  REQUIRE(restore(options).ok());
+  CHECK_FALSE(std::filesystem::exists(swarm.folder / "new"));
+  options.dry_run = false;
+  CHECK(restore(options).status().code() == StatusCode::unavailable);  // the writer is not there
+  CHECK(open_identity(options.directory).value() == swarm.storage_id);
+  const auto again = swarm.start("new/a", true);
+  CHECK(swarm.open("z")->get("k")->value == "v");
 }
 
 TEST_CASE("a second node on one directory is refused and the message names the process") {
