@@ -10,13 +10,13 @@ class Connect final : public Verb {
   void declare(Flags& flags) override {
     flags.describe("runs a node that reaches others but is not reached, until SIGINT or SIGTERM",
                    "", "kvswarm -c config.json -d /tmp/x connect");
-    declare_node(flags, &node_, "wait so long for a verb that uses the directory (10s)");
+    declare_run(flags, &run_);
   }
 
-  Status run(const Arguments&) override { return run_node(node_, NodeOptions()); }
+  Status run(const Arguments&) override { return run_node(run_, NodeOptions()); }
 
  private:
-  NodeFlags node_;
+  RunFlags run_;
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ class Listen final : public Verb {
     flags.describe("runs a node that others can reach, until SIGINT or SIGTERM", "",
                    "kvswarm listen -d /tmp/a -c config.json\n"
                    "kvswarm listen -d /tmp/a -c config.json --bind 0.0.0.0 --port 4711");
-    declare_node(flags, &node_, "wait so long for a verb that uses the directory (10s)");
+    declare_run(flags, &run_);
     flags.text("--bind", "ADDRESS", &bind_, "address to listen on (127.0.0.1)");
     flags.text("--port", "N", &port_, "port; 0: a free one (the one it had last, else a free one)");
   }
@@ -28,11 +28,11 @@ class Listen final : public Verb {
       }
       options.port = static_cast<int>(*port);
     }
-    return run_node(node_, options);
+    return run_node(run_, options);
   }
 
  private:
-  NodeFlags node_;
+  RunFlags run_;
   std::string bind_ = "127.0.0.1";
   std::string port_;
 };

@@ -35,8 +35,20 @@ void take_early_signals() {
 
 }  // namespace
 
-Status run_node(const NodeFlags& flags, NodeOptions options) {
+void declare_run(Flags& flags, RunFlags* run) {
+  declare_node(flags, &run->node, "wait so long for a verb that uses the directory (10s)");
+  flags.text("--memory", "SIZE", &run->memory,
+             "about how much the tree over this node's keys may take (256M)");
+}
+
+Status run_node(const RunFlags& run, NodeOptions options) {
   take_early_signals();
+  const NodeFlags& flags = run.node;
+  if (!run.memory.empty()) {
+    const Result<std::uint64_t> memory = parse_size("--memory", run.memory);
+    if (!memory.ok()) return memory.status();
+    options.memory_bytes = *memory;
+  }
   const Result<std::string> directory = data_directory(flags.directory);
   if (!directory.ok()) return directory.status();
   options.directory = *directory;

@@ -46,6 +46,21 @@ Result<std::uint64_t> parse_duration(const std::string& flag, std::string_view t
   return *number * unit_ms;
 }
 
+Result<std::uint64_t> parse_size(const std::string& flag, std::string_view text) {
+  constexpr std::string_view kUnits = "KMG";
+  std::string_view digits = text;
+  std::size_t shift = 0;
+  if (!digits.empty() && kUnits.find(digits.back()) != std::string_view::npos) {
+    shift = 10 * (kUnits.find(digits.back()) + 1);
+    digits.remove_suffix(1);
+  }
+  const auto number = parse_number(digits);
+  if (!number || *number > (UINT64_MAX >> shift)) {
+    return Status(StatusCode::usage, flag + ": " + shown(text) + " is no size like 64M or 2G");
+  }
+  return *number << shift;
+}
+
 std::string with_commas(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t end = digits.size(); end > 3; end -= 3) digits.insert(end - 3, ",");

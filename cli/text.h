@@ -17,6 +17,10 @@ std::optional<std::uint64_t> parse_number(std::string_view text);
 // the error (usage).
 Result<std::uint64_t> parse_duration(const std::string& flag, std::string_view text);
 
+// "4096", "512K", "256M" or "2G", in bytes; K, M and G are 2^10, 2^20 and 2^30. `flag` is named in
+// the error (usage).
+Result<std::uint64_t> parse_size(const std::string& flag, std::string_view text);
+
 // "1 key", "12,345 keys".
 std::string counted(std::uint64_t number, const std::string& noun);
 std::string with_commas(std::uint64_t number);

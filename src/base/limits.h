@@ -38,6 +38,7 @@ inline constexpr std::size_t kProofBytes = 1024 * 1024;
 inline constexpr std::size_t kQuestionIntervals = 1024;
 inline constexpr std::size_t kQuestionLeaves = 1024;  // the most that a question's limit can be
 inline constexpr std::size_t kBucketLeaves = 128;     // between two places kept in memory
+inline constexpr std::uint64_t kStateMemoryBytes = 256ULL * 1024 * 1024;  // its tree, by default
 
 // Swarm (section 8; promises F3 and F4)
 inline constexpr std::size_t kHandshakeBytes = 16 * 1024;

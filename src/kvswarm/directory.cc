@@ -119,6 +119,7 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
     backend.room_to_open = [path = options.directory] { return room_to_open(path); };
   }
   backend.document = std::move(document);
+  backend.state_memory_bytes = options.state_memory_bytes;
   backend.wall_ms = options.wall_ms.value_or(system_clock().now().wall_ms);
   KVSWARM_ASSIGN_OR_RETURN(out.backend, node::Backend::open(std::move(backend)));
   return out;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/limits.h"
 #include "config/document.h"
 #include "crypto/keys.h"
 #include "node/backend.h"
@@ -36,8 +37,9 @@ struct DirectoryOptions {
   std::string directory;
   std::string config_path;  // may be empty
   bool create_identity = false;
-  node::Backend::StoreOpener open_store;  // empty: LevelDB in the directory
-  std::optional<std::uint64_t> wall_ms;   // empty: the system's clock
+  node::Backend::StoreOpener open_store;                         // empty: LevelDB in the directory
+  std::optional<std::uint64_t> wall_ms;                          // empty: the system's clock
+  std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;  // as in Applier::Options
 };
 
 // Once, without waiting: in_use while another process owns it. not_found: no identity.

@@ -78,7 +78,9 @@ Runtime::Options runtime_options(OpenDirectory opened, const NodeOptions& option
 }
 
 DirectoryOptions directory_options(const NodeOptions& options) {
-  DirectoryOptions out{options.directory, options.config_path, false, {}, {}};
+  DirectoryOptions out;
+  out.directory = options.directory;
+  out.config_path = options.config_path;
   if (options.ports.open_storage) {
     out.open_store =
         [open = options.ports.open_storage]() noexcept -> Result<std::unique_ptr<store::Store>> {
@@ -87,6 +89,7 @@ DirectoryOptions directory_options(const NodeOptions& options) {
     };
   }
   if (options.ports.clock) out.wall_ms = options.ports.clock->now().wall_ms;
+  out.state_memory_bytes = options.memory_bytes;
   return out;
 }
 
@@ -95,8 +98,10 @@ DirectoryOptions directory_options(const NodeOptions& options) {
 Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) noexcept {
   KVSWARM_ASSIGN_OR_RETURN(auto peers, parse_peers(options.peers));
   const std::uint64_t deadline = now_ms() + options.timeout_ms;
-  const DirectoryOptions directory{
-      options.directory, options.config_path, options.create_identity, {}, {}};
+  DirectoryOptions directory;
+  directory.directory = options.directory;
+  directory.config_path = options.config_path;
+  directory.create_identity = options.create_identity;
   while (true) {
     auto opened = open_directory(directory);
     if (opened.ok()) {

@@ -59,7 +59,7 @@ struct EpochStart {
 struct Record {
   RecordType type = RecordType::apply;
   Hash previous_log_root;
-  Hash state_root;  // 32 zero bytes until the state root exists
+  Hash state_root;  // after it
   Hash holds_root;
   DocumentRef document;
   std::uint64_t time_ms = 0;           // max(previous record's, the clock)

@@ -7,16 +7,21 @@
 #include "log/merkle_levels.h"
 #include "node/grants.h"
 #include "node/holds.h"
+#include "node/state_rows.h"
 
 namespace kvswarm::node {
 
 // What a commit has decided so far; nothing of it is visible until its batch is written.
 struct Applier::Commit {
+  struct Put {
+    rows::LeafRow leaf;
+    rows::ValueRow value;
+  };
   std::uint64_t wall_ms = 0;
   std::uint64_t record_index = 0;
   std::vector<log::CommittedBlock> blocks;
   std::map<NodeId, rows::StreamCursor> cursors;
-  std::map<Address, std::optional<rows::LeafRow>> leaves;
+  std::map<Address, std::optional<Put>> changes;  // nullopt: the key goes away
   store::Batch batch;
   std::int64_t key_change = 0;
   std::int64_t byte_change = 0;
@@ -62,7 +67,7 @@ Status Applier::load() {
   if (tree_->root() != head_.log_root) {
     return {StatusCode::corruption, "the stored log does not have the root of its signed head"};
   }
-  return {};
+  return load_state();
 }
 
 // The document of the last record; document 1 before the first one.
@@ -284,16 +289,15 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
                                               std::pair(hold->began_epoch, hold->began_length);
   if (fenced) return log::Outcome::moved;
   KVSWARM_ASSIGN_OR_RETURN(const auto present, leaf_row(commit, address));
-  if (present && present->writer == block.header.writer) {
-    KVSWARM_ASSIGN_OR_RETURN(const log::Op earlier, log::decode_op(present->encoded_op));
-    if (earlier.number >= op.number) return log::Outcome::superseded;
-  }
+  const bool superseded =
+      present && present->writer == block.header.writer && present->op_number >= op.number;
+  if (superseded) return log::Outcome::superseded;
   if (present) {
     --commit.key_change;
-    commit.byte_change -= static_cast<std::int64_t>(op.key.size() + present->value.size());
+    commit.byte_change -= static_cast<std::int64_t>(present->bytes);
   }
   if (op.kind == log::OpKind::del) {
-    commit.leaves[address] = std::nullopt;
+    commit.changes[address] = std::nullopt;
     return log::Outcome::applied;
   }
   rows::LeafRow row;
@@ -307,19 +311,19 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   row.writer = block.header.writer;
   row.incarnation = block.header.incarnation;
   row.number = block.header.number;
-  row.path = std::move(path);
-  row.encoded_op = item.encoded_op;
-  row.value = Bytes(item.value);
+  row.op_number = op.number;
+  row.bytes = op.key.size() + item.value.size();
   ++commit.key_change;
-  commit.byte_change += static_cast<std::int64_t>(op.key.size() + item.value.size());
-  commit.leaves[address] = std::move(row);
+  commit.byte_change += static_cast<std::int64_t>(row.bytes);
+  commit.changes[address] =
+      Commit::Put{row, {std::move(path), Bytes(item.encoded_op), Bytes(item.value)}};
   return log::Outcome::applied;
 }
 
 Result<std::optional<rows::LeafRow>> Applier::leaf_row(const Commit& commit,
                                                        const Address& address) const {
-  if (const auto found = commit.leaves.find(address); found != commit.leaves.end()) {
-    return found->second;
+  if (const auto found = commit.changes.find(address); found != commit.changes.end()) {
+    return found->second ? std::optional(found->second->leaf) : std::nullopt;
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   if (!row) return std::optional<rows::LeafRow>();
@@ -327,9 +331,24 @@ Result<std::optional<rows::LeafRow>> Applier::leaf_row(const Commit& commit,
   return std::optional(std::move(leaf));
 }
 
+// The root that the state will have; the trie itself is as before until that is written.
+Result<Hash> Applier::stage_state(const Commit& commit) {
+  std::vector<state::Change> changes;
+  changes.reserve(commit.changes.size());
+  for (const auto& [address, put] : commit.changes) {
+    changes.push_back({address, std::nullopt});
+    if (put) {
+      changes.back().leaf_hash = state::leaf_hash(options_.swarm, state::encode(put->leaf.leaf));
+    }
+  }
+  LeafRows before(*options_.store);
+  return trie_->stage(std::move(changes), before);
+}
+
 // Completes record and head, writes everything as one synced batch, and only then moves the
 // state in memory.
 Status Applier::write(Commit& commit, log::Record record) {
+  KVSWARM_ASSIGN_OR_RETURN(record.state_root, stage_state(commit));
   record.previous_log_root = head_.log_root;
   record.holds_root = holds_root_;
   record.document = {document_.number(), document_.hash()};
@@ -345,17 +364,20 @@ Status Applier::write(Commit& commit, log::Record record) {
   for (const auto& [writer, cursor] : commit.cursors) {
     commit.batch.put(rows::cursor(writer), rows::encode(cursor));
   }
-  for (const auto& [address, row] : commit.leaves) {
-    if (row) {
-      commit.batch.put(rows::leaf(address), rows::encode(*row));
+  for (const auto& [address, put] : commit.changes) {
+    if (put) {
+      commit.batch.put(rows::leaf(address), rows::encode(put->leaf));
+      commit.batch.put(rows::value(address), rows::encode(put->value));
     } else {
       commit.batch.erase(rows::leaf(address));
+      commit.batch.erase(rows::value(address));
     }
   }
   log::Head head = head_;
   if (record.type == log::RecordType::epoch) head.epoch = record.epoch.epoch;
   head.length = index + 1;
   head.log_root = tree.root();
+  head.state_root = record.state_root;
   head.holds_root = holds_root_;
   head.document = record.document;
   head.live_keys += static_cast<std::uint64_t>(commit.key_change);
@@ -363,7 +385,12 @@ Status Applier::write(Commit& commit, log::Record record) {
   head.time_ms = record.time_ms;
   const log::SignedHead signed_head = log::sign_head(head, *options_.key);
   commit.batch.put(rows::head(), log::encode(signed_head));
-  KVSWARM_RETURN_IF_ERROR(options_.store->write(commit.batch, store::Sync::yes));
+  const Status written = options_.store->write(commit.batch, store::Sync::yes);
+  if (!written.ok()) {
+    trie_->discard();
+    return written;
+  }
+  trie_->commit();
   tree_ = std::move(tree);
   head_ = head;
   signed_head_ = signed_head;
@@ -426,7 +453,8 @@ Result<Answer> Applier::scan(const Address& from) const {
     KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(cursor->value()));
     const std::size_t known = answer.records.size();
     KVSWARM_RETURN_IF_ERROR(add_entry(answer, records, headers, row));
-    bytes += row.value.size() + row.encoded_op.size() + 32 * answer.entries.back().path.size();
+    const AnswerEntry& entry = answer.entries.back();
+    bytes += entry.value.size() + entry.encoded_op.size() + 32 * entry.path.size();
     if (answer.records.size() > known) bytes += answer.records.back().record.size();
   }
   KVSWARM_RETURN_IF_ERROR(cursor->status());
@@ -435,10 +463,8 @@ Result<Answer> Applier::scan(const Address& from) const {
 
 Status Applier::add_entry(Answer& answer, std::map<std::uint64_t, std::uint32_t>& records,
                           std::map<Hash, std::uint32_t>& headers, const rows::LeafRow& row) const {
-  KVSWARM_ASSIGN_OR_RETURN(
-      const auto stored, options_.store->get(rows::block(row.writer, row.incarnation, row.number)));
-  if (!stored) return {StatusCode::corruption, "the block of a stored key is missing"};
-  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow block, rows::decode_block_row(*stored));
+  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow block, block_row(row));
+  KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, value_row(row.leaf.address));
   const auto [record, new_record] =
       records.try_emplace(row.leaf.record_number, static_cast<std::uint32_t>(records.size()));
   if (new_record) {
@@ -452,9 +478,9 @@ Status Applier::add_entry(Answer& answer, std::map<std::uint64_t, std::uint32_t>
   entry.record = record->second;
   entry.header = header->second;
   entry.op_index = row.leaf.index;
-  entry.path = row.path;
-  entry.encoded_op = row.encoded_op;
-  entry.value = row.value;
+  entry.path = std::move(value.path);
+  entry.encoded_op = std::move(value.encoded_op);
+  entry.value = std::move(value.value);
   answer.entries.push_back(std::move(entry));
   return {};
 }

@@ -1,12 +1,13 @@
 // The storage node's half of a data directory: commits blocks to the log and answers reads.
 //
 // Happy path: blocks arrive checked against nothing; commit() checks signatures, authority and
-// chain, decides each op, appends one record, signs the head, and writes all of it as one synced
-// batch (promises X1, X2, D2); only then do its results leave. Failure modes: a block that cannot
+// chain, decides each op, appends one record with the new state root, signs the head, and writes
+// all of it as one synced batch (promises X1, X2, D2); only then do its results leave. Failure
+// modes: rows that do not make the signed state root end open(); a block that cannot
 // be committed gets a signed refusal and moves no cursor; a failed write leaves everything in
 // memory as it was and is reported (D4); a crash leaves the batch whole or absent.
 //
-// Invariant: what is in memory (tree, head, counters) is what the last successful batch wrote.
+// Invariant: what is in memory (log tree, trie, head) is what the last successful batch wrote.
 // Owned by the store thread, or whoever calls; blocking; no clock of its own.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/limits.h"
 #include "config/document.h"
 #include "log/merkle.h"
 #include "log/record.h"
@@ -23,6 +25,7 @@
 #include "node/answer.h"
 #include "node/rows.h"
 #include "node/standing.h"
+#include "state/trie.h"
 #include "store/store.h"
 
 namespace kvswarm::node {
@@ -46,9 +49,14 @@ class Applier {
     store::Store* store = nullptr;            // not owned
     // Whether there is room for new blocks (DESIGN D4). May be empty: always.
     std::function<bool()> has_room;
+    // How much of the state's trie is kept in memory: about so many bytes of it, or all but what is
+    // below so many leaves; 0: from the memory, by the number of keys when opened.
+    std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
+    std::size_t bucket_leaves = 0;
   };
 
-  // Reads what the store holds; an empty store is a log of length 0.
+  // Reads what the store holds, all leaf rows too; an empty store is a log of length 0. corruption
+  // when that is not what the head signs.
   static Result<Applier> open(Options options, config::Document document);
 
   // Appends a document record, with the grants that change: from here on authority is decided by
@@ -83,6 +91,10 @@ class Applier {
 
   Applier(Options options, config::Document document);
   Status load();
+  Status load_state();
+  Status why_not_the_state() const;
+  Status check_leaf_row(BytesView bytes) const;
+  Result<Hash> stage_state(const Commit& commit);
   log::NodeReader node_reader() const;
   Result<config::Document> last_adopted() const;
   Result<BlockVerdict> consider(Commit& commit, const log::SignedBlock& block) const;
@@ -99,6 +111,8 @@ class Applier {
   Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block, std::uint32_t index,
                                 log::Proof path) const;
   Result<std::optional<rows::LeafRow>> leaf_row(const Commit& commit, const Address& address) const;
+  Result<rows::ValueRow> value_row(const Address& address) const;
+  Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
   Status write(Commit& commit, log::Record record);
   Answer answer_with(AnswerKind kind) const;
   Status add_entry(Answer& answer, std::map<std::uint64_t, std::uint32_t>& records,
@@ -111,6 +125,7 @@ class Applier {
   Hash holds_root_;
   std::shared_ptr<const log::SwarmTreeHasher> hasher_;  // where it is stays: tree_ points to it
   std::optional<log::MerkleLog> tree_;
+  std::optional<state::Trie> trie_;
   log::Head head_;
   log::SignedHead signed_head_;
   std::uint64_t last_record_ms_ = 0;

@@ -149,8 +149,9 @@ void Backend::store_document(const config::Document& document, const config::Doc
 }
 
 Status Backend::open_parts() {
-  Applier::Options applier_options{document_->swarm(), options_.key->id(), options_.key,
-                                   store_.get(), options_.has_room};
+  Applier::Options applier_options{
+      document_->swarm(), options_.key->id(),          options_.key,          store_.get(),
+      options_.has_room,  options_.state_memory_bytes, options_.bucket_leaves};
   auto applier = Applier::open(std::move(applier_options), *document_);
   if (!applier.ok()) return applier.status();
   applier_ = std::move(applier).value();

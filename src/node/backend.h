@@ -260,6 +260,9 @@ class Backend {
     // Ok when the store can be opened again for writing after its disk was full; else disk_full,
     // with the bytes that are free and needed. May be empty: always.
     std::function<Status()> room_to_open;
+    // As in Applier::Options.
+    std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
+    std::size_t bucket_leaves = 0;
     // The document that the operator gave; empty: the last one that the directory used.
     std::optional<config::Document> document;
     std::uint64_t wall_ms = 0;

@@ -18,6 +18,7 @@ constexpr char kMerkle = 't';
 constexpr char kCursor = 'c';
 constexpr char kBlock = 'b';
 constexpr char kLeaf = 'k';
+constexpr char kValue = 'w';
 constexpr char kSeenHead = 'v';
 constexpr char kOutbox = 's';
 constexpr char kOutgoing = 'o';
@@ -69,6 +70,8 @@ Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t numbe
 }
 Bytes leaf(const Address& address) { return table(kLeaf).fixed(address).take(); }
 Bytes leaf_table() { return table(kLeaf).take(); }
+Bytes value(const Address& address) { return table(kValue).fixed(address).take(); }
+Bytes value_table() { return table(kValue).take(); }
 Bytes seen_head(const NodeId& node) { return table(kSeenHead).fixed(node).take(); }
 Bytes seen_head_table() { return table(kSeenHead).take(); }
 Bytes outbox(const NodeId& destination) { return table(kOutbox).fixed(destination).take(); }
@@ -142,9 +145,7 @@ Result<BlockRow> decode_block_row(BytesView bytes) {
 Bytes encode(const LeafRow& row) {
   Writer out;
   out.raw(state::encode(row.leaf)).fixed(row.writer).u64(row.incarnation).u64(row.number);
-  Bytes path;
-  log::encode_proof(row.path, path);
-  return out.raw(path).prefixed(row.encoded_op).raw(row.value).take();
+  return out.u64(row.op_number).u64(row.bytes).take();
 }
 
 Result<LeafRow> decode_leaf_row(BytesView bytes) {
@@ -154,10 +155,27 @@ Result<LeafRow> decode_leaf_row(BytesView bytes) {
   out.writer = in.fixed<NodeId>();
   out.incarnation = in.u64();
   out.number = in.u64();
+  out.op_number = in.u64();
+  out.bytes = in.u64();
+  KVSWARM_RETURN_IF_ERROR(in.finish("leaf row"));
+  return out;
+}
+
+Bytes encode(const ValueRow& row) {
+  Bytes out;
+  log::encode_proof(row.path, out);
+  out += Writer().prefixed(row.encoded_op).take();
+  out += row.value;
+  return out;
+}
+
+Result<ValueRow> decode_value_row(BytesView bytes) {
+  Reader in(bytes);
+  ValueRow out;
   out.path = log::decode_proof(in);
   out.encoded_op = in.prefixed(limits::kKeyBytes + limits::kOpExtensionBytes + 256);
   out.value = in.raw(in.remaining());
-  KVSWARM_RETURN_IF_ERROR(in.finish("leaf row"));
+  KVSWARM_RETURN_IF_ERROR(in.finish("value row"));
   return out;
 }
 

@@ -35,6 +35,8 @@ Bytes cursor_table();
 Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number);  // BlockRow
 Bytes leaf(const Address& address);                                                  // LeafRow
 Bytes leaf_table();                   // prefix of all leaf rows
+Bytes value(const Address& address);  // ValueRow
+Bytes value_table();                  // prefix of all value rows
 Bytes seen_head(const NodeId& node);  // SeenHead
 Bytes seen_head_table();
 Bytes outbox(const NodeId& destination);  // OutboxState
@@ -78,7 +80,7 @@ struct StreamCursor {
 Bytes encode(const StreamCursor& cursor);
 Result<StreamCursor> decode_stream_cursor(BytesView bytes);
 
-// What is kept of a committed block: with the path in each leaf row, enough to prove its live ops.
+// What is kept of a committed block: with the path in each value row, enough to prove its live ops.
 struct BlockRow {
   Bytes header;
   Signature signature;
@@ -87,17 +89,27 @@ struct BlockRow {
 Bytes encode(const BlockRow& row);
 Result<BlockRow> decode_block_row(BytesView bytes);
 
+// What a commit and the state's tree need to know of a present key: a short row, since a start
+// reads all of them. It begins with the encoded leaf.
 struct LeafRow {
   state::Leaf leaf;
   NodeId writer;
   std::uint64_t incarnation = 0;
-  std::uint64_t number = 0;  // of the block
-  log::Proof path;           // of the op in the block
-  Bytes encoded_op;
-  Bytes value;
+  std::uint64_t number = 0;     // of the block
+  std::uint64_t op_number = 0;  // the writer's
+  std::uint64_t bytes = 0;      // of key and value
 };
 Bytes encode(const LeafRow& row);
 Result<LeafRow> decode_leaf_row(BytesView bytes);
+
+// What an answer needs besides: one for each leaf row.
+struct ValueRow {
+  log::Proof path;  // of the op in the block
+  Bytes encoded_op;
+  Bytes value;
+};
+Bytes encode(const ValueRow& row);
+Result<ValueRow> decode_value_row(BytesView bytes);
 
 // The newest head of another node that this one accepted, with the node's table of holds.
 struct SeenHead {

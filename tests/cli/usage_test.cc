@@ -112,6 +112,9 @@ TEST_CASE("empty and missing values are named") {
   check_usage(kvswarm({"id", "one", "two"}), "unexpected");
   check_usage(kvswarm({"get", "--raw", "one", "two"}), "--raw");
   check_usage(kvswarm({"listen", "-d", "x", "--port", "65536"}), "65536");
+  check_usage(kvswarm({"listen", "-d", "x", "--memory", "1T"}), "no size like 64M or 2G");
+  check_usage(kvswarm({"connect", "-d", "x", "--memory=-1"}), "--memory");
+  check_usage(kvswarm({"listen", "-d", "x", "--memory", "99999999999G"}), "no size");
   check_usage(kvswarm({"write", "--queue", "--ack", "--put.k=v"}), "--queue");
   CHECK(kvswarm.files().empty());
 }

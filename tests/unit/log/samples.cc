@@ -1,5 +1,7 @@
 #include "unit/log/samples.h"
 
+#include "support/format_example.h"
+
 namespace kvswarm::log::samples {
 namespace {
 
@@ -87,6 +89,7 @@ std::vector<Record> records() {
   Record commit = began;
   commit.type = RecordType::apply;
   commit.previous_log_root = record_tree(swarm()).leaf(encode(began));
+  commit.state_root = *Hash::from(test::format_example("state.md", "leaf hash"));  // one key
   commit.time_ms += 250;
   CommittedBlock committed;
   committed.writer = writer().id();
@@ -106,6 +109,7 @@ Head head() {
   head.node = node().id();
   head.length = log.size();
   head.log_root = root_of(tree, {tree.leaf(encode(log[0])), tree.leaf(encode(log[1]))});
+  head.state_root = log.back().state_root;
   head.holds_root = log.back().holds_root;
   head.document = document();
   head.live_keys = 1;

@@ -29,6 +29,7 @@ struct Side {
     };
     options.document = std::move(document);
     options.wall_ms = 1000;
+    options.bucket_leaves = bucket_leaves;
     return Backend::open(std::move(options));
   }
   void open(std::optional<config::Document> document = {}) {
@@ -55,6 +56,7 @@ struct Side {
   crypto::SigningKey key;
   store::MemoryStore disk;
   bool has_room = true;
+  std::size_t bucket_leaves = 0;
   std::unique_ptr<Backend> backend;
 };
 

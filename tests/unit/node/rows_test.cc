@@ -21,13 +21,17 @@ using checks::signed_head;
 LeafRow leaf_row() {
   LeafRow row;
   row.leaf = state::decode_leaf(test::format_example("state.md", "leaf")).value();
-  row.writer = node_of(1);
-  row.incarnation = 2;
+  row.writer =
+      *fixed_from_hex<NodeId>("8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c");
+  row.incarnation = 1;
   row.number = 3;
-  row.path = {hash_of(4), hash_of(5)};
-  row.encoded_op = test::format_example("block.md", "put");
-  row.value = "hi";
+  row.op_number = 7;
+  row.bytes = 10;
   return row;
+}
+
+ValueRow value_row() {
+  return {{hash_of(4), hash_of(5)}, test::format_example("block.md", "put"), "hi"};
 }
 
 BlockRow block_row() {
@@ -57,14 +61,12 @@ TEST_CASE("no two rows have one key") {
   const NodeId id = node_of(0);
   std::set<Bytes> keys;
   std::size_t made = 0;
-  for (const Bytes& key : {format(),          swarm(),         node(),
-                           document_number(), head(),          next_op(),
-                           document(0),       record(0),       merkle_node({0, 0}),
-                           cursor(id),        block(id, 0, 0), leaf(Address{}),
-                           seen_head(id),     outbox(id),      outgoing(id, 0, 0),
-                           queued(id, 0),     pending(0),      placement(Address{}),
-                           refused(0),        grant(id),       refusal(id),
-                           lost_blocks(id)}) {
+  for (const Bytes& key :
+       {format(),           swarm(),         node(),           document_number(),    head(),
+        next_op(),          document(0),     record(0),        merkle_node({0, 0}),  cursor(id),
+        block(id, 0, 0),    leaf(Address{}), value(Address{}), seen_head(id),        outbox(id),
+        outgoing(id, 0, 0), queued(id, 0),   pending(0),       placement(Address{}), refused(0),
+        grant(id),          refusal(id),     lost_blocks(id)}) {
     keys.insert(key);
     ++made;
   }
@@ -80,6 +82,7 @@ TEST_CASE("the order of keys is the order of numbers, and tables do not run into
     CHECK(merkle_node({0, number}) < merkle_node({0, number + 1}));
   }
   CHECK(leaf(Address{}).starts_with(leaf_table()));
+  CHECK(value(Address{}).starts_with(value_table()));
   CHECK(seen_head(node_of(1)).starts_with(seen_head_table()));
   CHECK(outbox(node_of(1)).starts_with(outbox_table()));
   CHECK(pending(1).starts_with(pending_table()));
@@ -149,24 +152,35 @@ TEST_CASE("a block row comes back, and only whole") {
   CHECK(ambiguous(bytes, decode_block_row) == 0);
 }
 
-TEST_CASE("a leaf row comes back; its value is the rest") {
+TEST_CASE("a leaf row is what docs/formats/store.md says, and begins with the leaf") {
   const Bytes bytes = encode(leaf_row());
   const auto decoded = decode_leaf_row(bytes);
   REQUIRE(decoded.ok());
   CHECK(decoded->leaf == leaf_row().leaf);
   CHECK(decoded->writer == leaf_row().writer);
-  CHECK(decoded->incarnation == 2);
+  CHECK(decoded->incarnation == 1);
   CHECK(decoded->number == 3);
-  CHECK(decoded->path == leaf_row().path);
-  CHECK(decoded->encoded_op == leaf_row().encoded_op);
-  CHECK(decoded->value == "hi");
-  CHECK(accepted_prefixes(bytes, bytes.size() - 2, decode_leaf_row) == 0);
-  CHECK(decode_leaf_row(BytesView(bytes).substr(0, bytes.size() - 2))->value.empty());
+  CHECK(decoded->op_number == 7);
+  CHECK(decoded->bytes == 10);
+  CHECK(bytes == test::format_example("store.md", "leaf row"));
+  CHECK(accepted_lengths(bytes, decode_leaf_row) == 0);
   CHECK(ambiguous(bytes, decode_leaf_row) == 0);
+}
 
-  LeafRow large = leaf_row();
+TEST_CASE("a value row comes back; its value is the rest") {
+  const Bytes bytes = encode(value_row());
+  const auto decoded = decode_value_row(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->path == value_row().path);
+  CHECK(decoded->encoded_op == value_row().encoded_op);
+  CHECK(decoded->value == "hi");
+  CHECK(accepted_prefixes(bytes, bytes.size() - 2, decode_value_row) == 0);
+  CHECK(decode_value_row(BytesView(bytes).substr(0, bytes.size() - 2))->value.empty());
+  CHECK(ambiguous(bytes, decode_value_row) == 0);
+
+  ValueRow large = value_row();
   large.value = Bytes(limits::kValueBytes, '\0');
-  CHECK(decode_leaf_row(encode(large))->value == large.value);
+  CHECK(decode_value_row(encode(large))->value == large.value);
 }
 
 TEST_CASE("the head seen of another node comes back with its holds") {

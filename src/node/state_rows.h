@@ -1,0 +1,28 @@
+// The state's leaves as the store has them, and how much of the tree above them stands in memory.
+#pragma once
+
+#include <memory>
+
+#include "state/leaf_cursor.h"
+#include "store/store.h"
+
+namespace kvswarm::node {
+
+// The leaves of all leaf rows, as they are at the first seek. corruption, with the address, for a
+// row that is none. Thread: one.
+class LeafRows final : public state::LeafCursor {
+ public:
+  explicit LeafRows(store::Store& store) : store_(&store) {}
+  Status seek(const Address& at_or_after) override;
+  Result<std::optional<state::Leaf>> next() override;
+
+ private:
+  store::Store* store_;  // not owned
+  std::unique_ptr<store::Cursor> cursor_;
+};
+
+// K of state::Trie for so many leaves: the least with which the trie fits into the memory, and the
+// greatest there is when none does.
+std::size_t bucket_leaves_for(std::uint64_t leaves, std::uint64_t memory_bytes);
+
+}  // namespace kvswarm::node
