@@ -75,6 +75,7 @@ std::vector<Target> node_targets() {
       {"pending_row", is_canonical<rows::decode_pending_op>, {}},
       {"placement_row", is_canonical<rows::decode_placement>, {}},
       {"refused_row", is_canonical<rows::decode_refused_row>, {{"store.md", "refused op"}}},
+      {"block_counts_row", is_canonical<rows::decode_block_counts>, {{"store.md", "block counts"}}},
       {"lost_blocks_row", is_canonical<rows::decode_lost_blocks>, {{"store.md", "lost blocks"}}},
       {"receipt_row", is_canonical<rows::decode_receipt_row>, {}},
       {"evidence_row", is_canonical<rows::decode_evidence_row>, {}},

@@ -60,6 +60,16 @@ Status room_to_open(const std::string& directory) {
                                      " needed to write in " + directory + "; reads go on"};
 }
 
+std::uint64_t store_bytes(const std::string& directory) {
+  std::uint64_t bytes = 0;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(store_path(directory), ignored)) {
+    const std::uint64_t size = entry.file_size(ignored);
+    if (!ignored) bytes += size;  // else it went meanwhile
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string store_path(const std::string& directory) { return directory + "/db"; }
@@ -117,6 +127,7 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
       return (*gauge)();
     };
     backend.room_to_open = [path = options.directory] { return room_to_open(path); };
+    backend.disk_bytes = [path = options.directory] { return store_bytes(path); };
   }
   backend.document = std::move(document);
   backend.state_memory_bytes = options.state_memory_bytes;

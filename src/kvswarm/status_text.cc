@@ -98,6 +98,14 @@ std::string status_text(const node::NodeStatus& status) {
            count(status.counts.head.live_keys, "key") + ", " +
            count(status.counts.head.live_bytes, "byte") + "\n";
   }
+  if (status.counts.disk_bytes > 0) {
+    out += "disk      " + count(status.counts.disk_bytes, "byte");
+    if (status.counts.blocks.dropped > 0) {
+      out +=
+          "; what " + count(status.counts.blocks.dropped, "past block") + " proved was given back";
+    }
+    out += "\n";
+  }
   if (status.counts.pending_ops > 0) {
     out += "pending   " + count(status.counts.pending_ops, "op") + " in no block yet\n";
   }
@@ -189,6 +197,9 @@ std::string status_json(const node::NodeStatus& status) {
       .add("length", head.length)
       .add("keys", head.live_keys)
       .add("bytes", head.live_bytes)
+      .add("disk_bytes", status.counts.disk_bytes)
+      .add("blocks", status.counts.blocks.committed)
+      .add("blocks_given_back", status.counts.blocks.dropped)
       .add("pending", static_cast<std::uint64_t>(status.counts.pending_ops))
       .add_json("destinations", json_list(destinations))
       .add_json("peers", json_list(peers))

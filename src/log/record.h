@@ -173,8 +173,9 @@ enum class RefusalReason : std::uint8_t {
   disk_full = 4,     // below the free-space limit; try again later
   malformed = 5,     // does not decode or verify
   old_incarnation = 6,
-  other_document = 7,  // same document number, another hash
-  earlier_grant = 8,   // signed under a document before the writer was added again
+  other_document = 7,   // same document number, another hash
+  earlier_grant = 8,    // signed under a document before the writer was added again
+  already_applied = 9,  // at or below the cursor, and what would prove it is not kept any more
 };
 const char* to_string(RefusalReason reason);
 // Whether the writer should keep the block queued and try again: after a gap from the cursor that

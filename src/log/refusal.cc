@@ -20,6 +20,7 @@ const char* to_string(RefusalReason reason) {
     case RefusalReason::old_incarnation: return "old_incarnation";
     case RefusalReason::other_document: return "other_document";
     case RefusalReason::earlier_grant: return "earlier_grant";
+    case RefusalReason::already_applied: return "already_applied";
   }
   return "unknown";
 }
@@ -33,7 +34,8 @@ bool is_temporary(RefusalReason reason) {
     case RefusalReason::fork:
     case RefusalReason::malformed:
     case RefusalReason::old_incarnation:
-    case RefusalReason::earlier_grant: return false;
+    case RefusalReason::earlier_grant:
+    case RefusalReason::already_applied: return false;
   }
   return false;
 }
@@ -73,7 +75,7 @@ Result<Refusal> decode_refusal(BytesView bytes) {
   refusal.cursor_number = reader.u64();
   refusal.time_ms = reader.u64();
   const bool known = reason >= static_cast<std::uint8_t>(RefusalReason::unauthorised) &&
-                     reason <= static_cast<std::uint8_t>(RefusalReason::earlier_grant);
+                     reason <= static_cast<std::uint8_t>(RefusalReason::already_applied);
   if (!known) reader.fail();
   KVSWARM_RETURN_IF_ERROR(reader.finish("refusal"));
   return refusal;

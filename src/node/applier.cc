@@ -63,6 +63,10 @@ Status Applier::load() {
     }
     last_record_ms_ = head_.time_ms;
   }
+  KVSWARM_ASSIGN_OR_RETURN(const auto counts, options_.store->get(rows::block_counts()));
+  if (counts) {
+    KVSWARM_ASSIGN_OR_RETURN(block_counts_, rows::decode_block_counts(*counts));
+  }
   KVSWARM_ASSIGN_OR_RETURN(tree_, log::MerkleLog::restore(*hasher_, head_.length, node_reader()));
   if (tree_->root() != head_.log_root) {
     return {StatusCode::corruption, "the stored log does not have the root of its signed head"};
@@ -187,8 +191,13 @@ Result<std::optional<BlockVerdict>> Applier::committed_before(
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::block(
                                                header.writer, header.incarnation, header.number)));
   if (!row && !same_stream) return std::optional<BlockVerdict>();
-  if (!row) {  // earlier in this very commit: the writer sends it again
-    return std::optional(refuse(commit, block, log::RefusalReason::gap));
+  if (!row) {
+    // Earlier in this very commit: the writer sends it again. Else it was swept.
+    KVSWARM_ASSIGN_OR_RETURN(const rows::StreamCursor stored,
+                             stream_cursor(Commit(), header.writer));
+    const bool is_new = header.incarnation != stored.incarnation || header.number > stored.number;
+    return std::optional(refuse(
+        commit, block, is_new ? log::RefusalReason::gap : log::RefusalReason::already_applied));
   }
   KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow known, rows::decode_block_row(*row));
   if (log::block_hash(options_.swarm, known.header) != block.hash) {
@@ -385,6 +394,9 @@ Status Applier::write(Commit& commit, log::Record record) {
   head.time_ms = record.time_ms;
   const log::SignedHead signed_head = log::sign_head(head, *options_.key);
   commit.batch.put(rows::head(), log::encode(signed_head));
+  rows::BlockCounts counts = block_counts_;
+  counts.committed += record.blocks.size();
+  commit.batch.put(rows::block_counts(), rows::encode(counts));
   const Status written = options_.store->write(commit.batch, store::Sync::yes);
   if (!written.ok()) {
     trie_->discard();
@@ -395,6 +407,7 @@ Status Applier::write(Commit& commit, log::Record record) {
   head_ = head;
   signed_head_ = signed_head;
   last_record_ms_ = record.time_ms;
+  block_counts_ = counts;
   return {};
 }
 

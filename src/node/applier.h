@@ -23,6 +23,7 @@
 #include "log/record.h"
 #include "log/saved.h"
 #include "node/answer.h"
+#include "node/block_sweep.h"
 #include "node/rows.h"
 #include "node/standing.h"
 #include "state/trie.h"
@@ -83,6 +84,11 @@ class Applier {
 
   Result<log::Proof> consistency(std::uint64_t from_length) const;  // to the head
   Result<log::Receipt> receipt(std::uint64_t record_index) const;   // under the head
+  // Whether enough block rows have come that a sweep is worth reading all leaves.
+  bool is_sweep_due() const;
+  const rows::BlockCounts& block_counts() const { return block_counts_; }
+  // One step of a sweep, which it begins if there is none under way (block_sweep.h).
+  Result<BlockSweep::Step> sweep();
   Result<Answer> read(const Address& address) const;
   Result<Answer> scan(const Address& from) const;
 
@@ -129,6 +135,9 @@ class Applier {
   log::Head head_;
   log::SignedHead signed_head_;
   std::uint64_t last_record_ms_ = 0;
+  rows::BlockCounts block_counts_;
+  std::optional<BlockSweep> sweep_;  // under way
+  std::uint64_t swept_ = 0;          // rows that it took away
 };
 
 }  // namespace kvswarm::node

@@ -295,6 +295,7 @@ StoreReply Backend::run(request::Commit& request) {
   out.status = noted(verdicts.status());
   if (verdicts.ok()) {
     body.last_blocks = last_blocks_of(blocks, *verdicts);
+    body.is_sweep_due = applier_->is_sweep_due();
     out.status = fill_commit(body, std::move(verdicts).value(), request.items);
   }
   return out;
@@ -388,13 +389,24 @@ Status Backend::adopt(const config::Document& document, std::uint64_t wall_ms) {
   return {};
 }
 
+StoreReply Backend::run(request::Sweep&) {
+  StoreReply out{ready_to_write(), reply::Swept{}};
+  if (!out.status.ok()) return out;
+  auto step = applier_->sweep();
+  out.status = noted(step.status());
+  if (step.ok()) out.body = reply::Swept{*step};
+  return out;
+}
+
 StoreReply Backend::run(request::Count&) {
   StoreReply out{{}, reply::Counts{}};
   auto& body = std::get<reply::Counts>(out.body);
   body.fault = fault_;
+  if (options_.disk_bytes) body.disk_bytes = options_.disk_bytes();
   if (!applier_ || !outbox_) return out;
   body.has_log = applier_->has_log();
   body.head = applier_->head();
+  body.blocks = applier_->block_counts();
   body.pending_ops = outbox_->pending_ops().size();
   body.refusals = outbox_->refusals();
   body.lost_blocks = outbox_->lost_blocks();

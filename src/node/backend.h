@@ -123,6 +123,8 @@ struct Adopt {
   config::Document document;
 };
 struct Count {};  // for status
+// One step of taking away what proves nothing any more; see Applier::sweep.
+struct Sweep {};
 // The next part of a backup; number 0: the first one of a new one. `ends`: no more is wanted of it.
 struct ReadBackup {
   std::uint64_t number = 0;
@@ -135,8 +137,8 @@ using StoreRequest =
                  request::Refuse, request::CountRefused, request::RecordSeenHead, request::Commit,
                  request::Read, request::Scan, request::Greet, request::Begin, request::Restore,
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
-                 request::ReadReceipts, request::KeepEvidence, request::Refill,
-                 request::ReadBackup>;
+                 request::ReadReceipts, request::KeepEvidence, request::Refill, request::ReadBackup,
+                 request::Sweep>;
 
 namespace reply {
 struct Flushed {
@@ -173,6 +175,7 @@ struct Committed {
   };
   std::vector<Item> items;  // in the order of the request
   std::vector<LastBlock> last_blocks;
+  bool is_sweep_due = false;
 };
 struct Answered {
   SessionKey session = 0;
@@ -203,9 +206,14 @@ struct Counts {
   std::map<NodeId, log::Refusal> refusals;  // the newest of each destination, if it still stands
   std::map<NodeId, rows::LostBlocks> lost_blocks{};  // the newest of each destination
   Status fault;                                      // why writing stopped, if it did
+  rows::BlockCounts blocks{};                        // of the log
+  std::uint64_t disk_bytes = 0;                      // what the store takes; 0: not known
 };
 struct SeenHeadRecorded {
   NodeId node;
+};
+struct Swept {
+  BlockSweep::Step step;
 };
 struct EvidenceKept {
   Hash subject;
@@ -244,7 +252,7 @@ struct StoreReply {
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
                reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept,
-               reply::BackupRead>
+               reply::BackupRead, reply::Swept>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -263,6 +271,8 @@ class Backend {
     // As in Applier::Options.
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;
+    // What the store takes on the disk. May be empty: not known.
+    std::function<std::uint64_t()> disk_bytes;
     // The document that the operator gave; empty: the last one that the directory used.
     std::optional<config::Document> document;
     std::uint64_t wall_ms = 0;
@@ -326,6 +336,7 @@ class Backend {
   StoreReply run(request::ReadDocument& request);
   StoreReply run(request::Adopt& request);
   StoreReply run(request::Count& request);
+  StoreReply run(request::Sweep& request);
   StoreReply run(request::ReadReceipts& request);
   StoreReply run(request::KeepEvidence& request);
   StoreReply run(request::ReadBackup& request);

@@ -209,6 +209,7 @@ class Core {
   void send_error(ConnectionId connection, std::uint64_t request_id, const Status& status);
   void on_own_verdict(const Status& status, const reply::Committed::Item& item);
   void on_reply(const Status& status, reply::Committed& reply);
+  void on_reply(const Status& status, reply::Swept& reply);
   void on_reply(const Status& status, reply::Answered& reply);
   void on_reply(const Status& status, reply::Greeted& reply);
   void on_reply(const Status& status, reply::DocumentRead& reply);
@@ -311,6 +312,7 @@ class Core {
 
   ReadIntake requests_;
   BlockIntake incoming_;
+  bool sweeping_ = false;              // a step of a sweep is at the store
   std::vector<BlockCost> committing_;  // empty: no commit is being written
   std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile
   std::map<ConnectionId, std::optional<KnownBlock>> known_blocks_;  // as the peers' hellos said

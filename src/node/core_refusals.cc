@@ -72,6 +72,11 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
                                 std::to_string(reply.result.ops) + " ops for good under " +
                                 document + ": " + to_string(refusal->reason));
       break;
+    case Judgement::applied_before:
+      delivery_.settled(peer, reply.result.settled);
+      delivery_.retry(peer);
+      if (!delivery_.has_queued(peer)) place_pending_at_ms_ = now_.monotonic_ms;
+      break;
     case Judgement::temporary:
     case Judgement::lasting: break;  // paused, or halted, already
   }

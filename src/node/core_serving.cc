@@ -31,6 +31,13 @@ void Core::start_commit() {
   ask(std::move(commit));
 }
 
+// Step by step, so that other requests have their turn. After a fault the next commit begins anew.
+void Core::on_reply(const Status& status, reply::Swept& reply) {
+  sweeping_ = status.ok() && !reply.step.is_done;
+  if (sweeping_) ask(request::Sweep{});
+  if (!status.ok()) tell(Severity::warning, "old blocks were not swept: " + status.message());
+}
+
 void Core::on_reply(const Status& status, reply::Committed& reply) {
   for (const BlockCost& cost : committing_) {
     connections_.release(cost.connection, swarm::Lane::blocks, cost.message_bytes);
@@ -43,6 +50,10 @@ void Core::on_reply(const Status& status, reply::Committed& reply) {
     if (newer) known = std::move(block);
   }
   if (!status.ok()) tell(Severity::error, "blocks were not applied: " + status.message());
+  if (reply.is_sweep_due && !sweeping_) {
+    sweeping_ = true;
+    ask(request::Sweep{});
+  }
   for (const auto& item : reply.items) {
     if (item.verdict.contradicted) {
       keep_evidence(two_blocks(*item.verdict.contradicted, item.verdict.offered), {});

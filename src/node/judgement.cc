@@ -28,6 +28,11 @@ Judged judge(const log::Refusal& refusal, const log::BlockHeader& header, std::u
              const KnownDocuments& documents) {
   using log::RefusalReason;
   if (log::is_temporary(refusal.reason)) return {Judgement::temporary};
+  if (refusal.reason == RefusalReason::already_applied) {
+    const bool is_so =
+        refusal.cursor_incarnation == header.incarnation && refusal.cursor_number >= header.number;
+    return {is_so ? Judgement::applied_before : Judgement::lasting};
+  }
   const std::uint64_t number = refusal.document.number;
   const auto named = documents.find(number);
   if (named != documents.end() && named->second.hash != refusal.document.hash) {

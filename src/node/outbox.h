@@ -121,6 +121,7 @@ class Outbox {
     std::uint64_t ops = 0;                // that are refused ops now
     OpRange range;                        // has them
     std::vector<std::uint64_t> released;  // op numbers that are pending again
+    std::uint64_t settled = 0;            // applied_before: the last block that is settled now
   };
   // Judges a refusal that `destination` signed (checked), remembers it, and acts on a final one.
   Result<Refused> refuse(const NodeId& destination, const log::SignedRefusal& signed_refusal,
@@ -228,6 +229,7 @@ class Outbox {
                            const std::vector<rows::PendingOp>& entries, store::Batch& batch) const;
   Status drop_block(const log::SignedBlock& block, std::uint64_t refused_up_to, store::Batch& batch,
                     Refused& out, std::map<std::uint64_t, Address>& released) const;
+  Status settle_without_receipt(const NodeId& destination, std::uint64_t number, Refused& out);
   Status remember(const NodeId& destination, const log::SignedRefusal& signed_refusal,
                   const log::Refusal& refusal);
 

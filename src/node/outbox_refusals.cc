@@ -65,6 +65,10 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
   const Judged judged = judge(refusal, header, state.settled, documents);
   out.judgement = judged.judgement;
   out.missing_document = judged.missing;
+  if (out.judgement == Judgement::applied_before) {
+    KVSWARM_RETURN_IF_ERROR(settle_without_receipt(destination, refusal.cursor_number, out));
+    return out;
+  }
   if (out.judgement != Judgement::final_refusal) {
     KVSWARM_RETURN_IF_ERROR(remember(destination, signed_refusal, refusal));
     return out;
@@ -89,6 +93,27 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
     pending_addresses_.insert(address);
   }
   return out;
+}
+
+// The destination signed that it has the blocks up to this one; their outcomes were known to an
+// earlier life of this directory, of which it is an older copy.
+Status Outbox::settle_without_receipt(const NodeId& destination, std::uint64_t number,
+                                      Refused& out) {
+  rows::OutboxState state = states_.at(destination);
+  auto& queue = queued_[destination];
+  store::Batch batch;
+  std::size_t count = 0;
+  for (; count < queue.size() && queue[count].number <= number; ++count) {
+    batch.erase(rows::queued(destination, queue[count].number));
+    state.retained_bytes += queue[count].bytes;
+    state.settled = queue[count].number;
+  }
+  batch.put(rows::outbox(destination), rows::encode(state));
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::yes));
+  states_[destination] = state;
+  queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(count));
+  out.settled = state.settled;
+  return {};
 }
 
 // A block goes, and its ops are refused ops; or pending, if the refusal is not for it.

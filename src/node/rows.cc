@@ -56,6 +56,7 @@ Bytes document_number() { return meta("document"); }
 Bytes head() { return meta("head"); }
 Bytes next_op() { return meta("next op"); }
 Bytes least_incarnation() { return meta("incarnation"); }
+Bytes block_counts() { return meta("blocks"); }
 Bytes epoch_record() { return meta("epoch"); }
 
 Bytes document(std::uint64_t number) { return table(kDocument).u64(number).take(); }
@@ -68,6 +69,7 @@ Bytes cursor_table() { return table(kCursor).take(); }
 Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number) {
   return table(kBlock).fixed(writer).u64(incarnation).u64(number).take();
 }
+Bytes block_table() { return table(kBlock).take(); }
 Bytes leaf(const Address& address) { return table(kLeaf).fixed(address).take(); }
 Bytes leaf_table() { return table(kLeaf).take(); }
 Bytes value(const Address& address) { return table(kValue).fixed(address).take(); }
@@ -110,6 +112,14 @@ Result<BlockPlace> decode_block_place(BytesView bytes) {
   return out;
 }
 
+Result<std::pair<NodeId, BlockPlace>> decode_block_key(BytesView bytes) {
+  Reader in(bytes);
+  const auto writer = in.fixed<NodeId>();
+  const BlockPlace place = read_place(in);
+  KVSWARM_RETURN_IF_ERROR(in.finish("key of a block"));
+  return std::pair(writer, place);
+}
+
 Bytes encode(const StreamCursor& cursor) {
   Writer out;
   out.u64(cursor.incarnation).u64(cursor.number).fixed(cursor.hash).u64(cursor.last_op);
@@ -139,6 +149,21 @@ Result<BlockRow> decode_block_row(BytesView bytes) {
   out.signature = in.fixed<Signature>();
   out.record_index = in.u64();
   KVSWARM_RETURN_IF_ERROR(in.finish("block row"));
+  return out;
+}
+
+Bytes encode(const BlockCounts& counts) {
+  return Writer().u64(counts.committed).u64(counts.swept).u64(counts.dropped).take();
+}
+
+Result<BlockCounts> decode_block_counts(BytesView bytes) {
+  Reader in(bytes);
+  BlockCounts out;
+  out.committed = in.u64();
+  out.swept = in.u64();
+  out.dropped = in.u64();
+  if (out.swept > out.committed || out.dropped > out.swept) in.fail();
+  KVSWARM_RETURN_IF_ERROR(in.finish("row of block counts"));
   return out;
 }
 

@@ -24,6 +24,7 @@ Bytes document_number();    // u64: the document in force
 Bytes head();               // SignedHead: the newest one of this node's own log
 Bytes next_op();            // u64: the writer's next op number
 Bytes least_incarnation();  // u64: of a stream that takes blocks; absent before any restore
+Bytes block_counts();       // BlockCounts
 Bytes epoch_record();       // u64: index of the record that began the log's epoch; epoch 0: absent
 
 // Tables
@@ -33,7 +34,8 @@ Bytes merkle_node(const log::NodePosition& position);  // Hash
 Bytes cursor(const NodeId& writer);                    // StreamCursor
 Bytes cursor_table();
 Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number);  // BlockRow
-Bytes leaf(const Address& address);                                                  // LeafRow
+Bytes block_table();
+Bytes leaf(const Address& address);   // LeafRow
 Bytes leaf_table();                   // prefix of all leaf rows
 Bytes value(const Address& address);  // ValueRow
 Bytes value_table();                  // prefix of all value rows
@@ -69,6 +71,8 @@ struct BlockPlace {
   friend auto operator<=>(const BlockPlace&, const BlockPlace&) = default;
 };
 Result<BlockPlace> decode_block_place(BytesView bytes);
+// Whose block it is, from the end of a block row's key, behind block_table().
+Result<std::pair<NodeId, BlockPlace>> decode_block_key(BytesView bytes);
 
 // Up to which block of a writer's stream this node has applied.
 struct StreamCursor {
@@ -88,6 +92,15 @@ struct BlockRow {
 };
 Bytes encode(const BlockRow& row);
 Result<BlockRow> decode_block_row(BytesView bytes);
+
+// How many blocks this node's log has, and what became of their rows.
+struct BlockCounts {
+  std::uint64_t committed = 0;
+  std::uint64_t swept = 0;    // of them, when the sweep began that was finished last
+  std::uint64_t dropped = 0;  // rows that sweeps took away
+};
+Bytes encode(const BlockCounts& counts);
+Result<BlockCounts> decode_block_counts(BytesView bytes);
 
 // What a commit and the state's tree need to know of a present key: a short row, since a start
 // reads all of them. It begins with the encoded leaf.

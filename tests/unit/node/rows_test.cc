@@ -126,6 +126,20 @@ TEST_CASE("an outbox state comes back, and never says more is settled than was m
   CHECK_FALSE(decode_outbox_state(encode(gone)).ok());
 }
 
+TEST_CASE("block counts come back, and never say that more was swept than there was") {
+  const Bytes example = test::format_example("store.md", "block counts");
+  const auto decoded = decode_block_counts(example);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->committed == 9);
+  CHECK(decoded->swept == 4);
+  CHECK(decoded->dropped == 3);
+  CHECK(encode(*decoded) == example);
+  CHECK(accepted_lengths(example, decode_block_counts) == 0);
+  CHECK_FALSE(decode_block_counts(encode(BlockCounts{4, 5, 0})).ok());
+  CHECK(decode_block_key(BytesView(block(node_of(1), 2, 3)).substr(1)).value() ==
+        std::pair(node_of(1), BlockPlace{2, 3}));
+}
+
 TEST_CASE("lost blocks come back, and only an interval that a later epoch declares") {
   const Bytes example = test::format_example("store.md", "lost blocks");
   const auto decoded = decode_lost_blocks(example);
