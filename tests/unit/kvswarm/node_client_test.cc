@@ -8,6 +8,9 @@
 #include <future>
 #include <thread>
 
+#include "base/limits.h"
+#include "kvswarm/control_client.h"
+#include "kvswarm/directory.h"
 #include "unit/kvswarm/swarm.h"
 
 namespace kvswarm {
@@ -93,6 +96,29 @@ TEST_CASE("a backup is taken here, or through the control socket, and becomes a 
   CHECK(open_identity(options.directory).value() == swarm.storage_id);
   const auto again = swarm.start("new/a", true);
   CHECK(swarm.open("z")->get("k")->value == "v");
+}
+
+TEST_CASE("a client that goes away takes its backup with it") {
+  Swarm swarm;
+  const auto storage = swarm.start("a", true);
+  const auto writer = swarm.open("x");
+  for (const char* key : {"large 1", "large 2"}) {  // more than one part
+    REQUIRE(writer->write({put(key, std::string(1'000'000, 'v'))}, kReceipted)->reached);
+  }
+  const std::string path = control_socket_path(swarm.folder / "a").value();
+  const std::atomic<bool> never = false;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (std::size_t i = 0; i < 2 * limits::kBackups; ++i) {
+    Result<Response> begun = Status(StatusCode::unavailable, "");
+    while (begun.status().code() == StatusCode::unavailable &&
+           std::chrono::steady_clock::now() < deadline) {
+      const auto client = ControlClient::connect(path, {}, ~std::uint64_t{0});
+      REQUIRE(client.ok());
+      begun = (*client)->call(BackupRequest{}, never);  // and goes, in the middle of it
+    }
+    REQUIRE(begun.ok());
+    CHECK_FALSE(std::get<node::BackupPart>(*begun).last);
+  }
 }
 
 TEST_CASE("a second node on one directory is refused and the message names the process") {
