@@ -75,10 +75,12 @@ Result<RestoreReport> restore(const RestoreOptions& options) noexcept {
   KVSWARM_RETURN_IF_ERROR(put_back(options.from, options.directory, crypto::system_random()));
   auto report = ask_and_declare(options, std::move(peers));
   if (!report.ok()) {
-    return Status(report.status().code(), options.directory + " is made from " + options.from +
-                                              ", but not ready: " + report.status().message() +
-                                              "; `kvswarm restore -d " + options.directory +
-                                              "` asks again and finishes");
+    std::string why = options.directory + " is made from " + options.from +
+                      ", but not ready: " + report.status().message();
+    if (report.status().code() == StatusCode::unavailable) {
+      why += "; `kvswarm restore -d " + options.directory + "` asks again and finishes";
+    }
+    return Status(report.status().code(), std::move(why));
   }
   report->backup = std::move(backup);
   return report;

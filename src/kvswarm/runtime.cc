@@ -233,10 +233,12 @@ Status Runtime::publish(const std::string& bind, std::uint16_t port) {
   std::string local = bind;
   if (local == "0.0.0.0") local = "127.0.0.1";
   if (local == "::") local = "::1";
-  auto entry = swarm::RegistryEntry::publish(
-      runtime_directory_, core_->document().swarm(), *options_.directory.key,
-      {net::Endpoint{local, port}.to_string()}, options_.clock->now().wall_ms);
+  const std::string address = net::Endpoint{local, port}.to_string();
+  auto entry = swarm::RegistryEntry::publish(runtime_directory_, core_->document().swarm(),
+                                             *options_.directory.key, {address},
+                                             options_.clock->now().wall_ms);
   if (!entry.ok()) return entry.status();
+  registry_address_ = address;
   registry_entry_ = std::move(entry).value();
   return {};
 }

@@ -173,6 +173,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
   std::unique_ptr<net::UvFolderWatch> watch_;
   std::unique_ptr<ControlServer> control_;
   std::optional<swarm::RegistryEntry> registry_entry_;
+  std::string registry_address_;  // in it; stays when it goes
   std::unique_ptr<StoreThread> store_;
   std::unique_ptr<node::Core> core_;
   std::map<net::ConnectionId, node::ConnectionId> core_ids_;

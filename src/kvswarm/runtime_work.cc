@@ -120,8 +120,13 @@ void Runtime::find_addresses() {
   const auto nodes = swarm::read_registry(runtime_directory_, core_->document().swarm());
   if (nodes.ok() && !options_.make_network) {
     for (const auto& node : *nodes) {
-      for (const std::string& address : node.addresses) {
-        found.addresses.push_back({node.id, address});
+      auto addresses = node.addresses;
+      // Of this node's own identity every other entry counts: a process on a copy made it.
+      if (node.id == id_) addresses.insert(addresses.end(), node.others.begin(), node.others.end());
+      for (const std::string& address : addresses) {
+        if (node.id != id_ || address != registry_address_) {
+          found.addresses.push_back({node.id, address});
+        }
       }
     }
   }

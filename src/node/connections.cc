@@ -37,6 +37,7 @@ void Connections::add_addresses(const std::vector<PeerAddress>& addresses) {
 
 void Connections::set_found_addresses(const std::vector<PeerAddress>& addresses, Time now) {
   looking_up_ = false;
+  looked_up_ = true;
   std::map<NodeId, std::set<std::string>> found;
   for (const PeerAddress& entry : addresses) {
     if (peers_.size() < limits::kRememberedPeers || peers_.count(entry.node) > 0) {
@@ -70,6 +71,7 @@ swarm::Session Connections::make_session(swarm::Role role, std::optional<NodeId>
   options.identity = options_.key;
   options.expected_peer = peer;
   options.random = options_.random;
+  options.static_key = &static_key_;
   options.reassembly = &reassembly_;
   return swarm::Session(std::move(options), now);
 }
@@ -196,7 +198,7 @@ void Connections::handle_session(ConnectionId id, Time now) {
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
     Connection& connection = found->second;
-    if (event.established) on_established(id, connection, event.established->peer);
+    if (event.established) on_established(id, connection, *event.established);
     if (event.received) on_received(id, connection, std::move(event.received->message));
     if (event.closed) {
       say_farewell(id, connection);
@@ -205,9 +207,15 @@ void Connections::handle_session(ConnectionId id, Time now) {
   }
 }
 
-void Connections::on_established(ConnectionId id, Connection& connection, const NodeId& peer) {
+void Connections::on_established(ConnectionId id, Connection& connection,
+                                 const swarm::Established& established) {
+  const NodeId peer = established.peer;
   connection.established = true;
   connection.peer = peer;
+  if (is_self(peer)) {
+    meet_own_identity(id, connection, established.static_key);
+    return;
+  }
   connection.listed = document_.is_listed(peer);
   connection.session->set_listed(connection.listed);
   if (!document_.may_read(peer) && !connection.listed) {
@@ -220,6 +228,38 @@ void Connections::on_established(ConnectionId id, Connection& connection, const 
     return;
   }
   send(id, make_message(MessageType::hello, 0, encode(make_hello_(peer))));
+}
+
+// Nobody without our key gets here, and nobody with a recording: the handshake is fresh on both
+// sides. The static key tells whether it is this process that has come round to itself.
+void Connections::meet_own_identity(ConnectionId id, const Connection& connection,
+                                    const crypto::X25519Public& static_key) {
+  const std::string address =
+      connection.outbound ? peers_[connection.dialled].last_address : std::string();
+  if (static_key != static_key_.public_key) {
+    notices_.push_back(Twin{address});
+    return;
+  }
+  const bool was_meant = connection.outbound && is_self(connection.dialled);
+  drop(id, {StatusCode::conflict, "this node itself answers there"});
+  if (!was_meant) return;
+  own_addresses_.insert(address);
+  Peer& self = peers_[options_.key->id()];
+  self.attempts = 0;
+  self.retry_at_ms = now_.monotonic_ms;  // for the other addresses, if there are any
+}
+
+// Where a node may be, those that were found first.
+std::vector<std::string> Connections::addresses_of(const NodeId& id) const {
+  std::vector<std::string> out;
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end()) return out;
+  out.assign(peer->second.found.begin(), peer->second.found.end());
+  out.insert(out.end(), peer->second.told.begin(), peer->second.told.end());
+  if (is_self(id)) {
+    std::erase_if(out, [this](const auto& address) { return own_addresses_.count(address) > 0; });
+  }
+  return out;
 }
 
 void Connections::on_received(ConnectionId id, Connection& connection, swarm::Message message) {
@@ -335,7 +375,7 @@ bool Connections::is_trying(const NodeId& id) const {
   const auto found = peers_.find(id);
   if (found == peers_.end() || !found->second.ready.empty()) return false;
   const Peer& peer = found->second;
-  return peer.dialling || peer.attempts < peer.found.size() + peer.told.size();
+  return peer.dialling || peer.attempts < addresses_of(id).size();
 }
 
 void Connections::close_all(const Status& why) {
@@ -426,7 +466,7 @@ void Connections::pump_output(ConnectionId id, Connection& connection, Time now,
 void Connections::look_up_due(Time now, Actions& actions) {
   bool missing = false;
   for (const NodeId& id : wanted_) {
-    if (id == options_.key->id() || is_ready(id)) continue;
+    if (is_ready(id) || (is_self(id) && looked_up_)) continue;  // others are found while they miss
     if (!peers_[id].dialling) missing = true;
   }
   if (!missing) {
@@ -443,7 +483,7 @@ void Connections::look_up_due(Time now, Actions& actions) {
 
 void Connections::dial_due(Time now, Actions& actions) {
   for (const NodeId& id : wanted_) {
-    if (id == options_.key->id() || is_ready(id)) continue;
+    if (is_ready(id)) continue;
     Peer& peer = peers_[id];
     if (peer.dialling || now.monotonic_ms < peer.retry_at_ms) continue;
     if (slots_taken() < limits::kConnections) dial(id, peer, now, actions);
@@ -451,8 +491,7 @@ void Connections::dial_due(Time now, Actions& actions) {
 }
 
 void Connections::dial(const NodeId& id, Peer& peer, Time now, Actions& actions) {
-  std::vector<std::string> addresses(peer.found.begin(), peer.found.end());
-  addresses.insert(addresses.end(), peer.told.begin(), peer.told.end());
+  const std::vector<std::string> addresses = addresses_of(id);
   if (addresses.empty()) return;
   peer.last_address = addresses[peer.next_address++ % addresses.size()];
   const ConnectionId connection_id = next_outbound_;
@@ -472,12 +511,12 @@ std::uint64_t Connections::next_tick_ms() const {
     if (connection.session) next = std::min(next, connection.session->next_tick_ms());
   }
   for (const NodeId& id : wanted_) {
-    if (id == options_.key->id() || is_ready(id)) continue;
+    if (is_ready(id)) continue;
     const auto found = peers_.find(id);
     if (found == peers_.end() || found->second.dialling) continue;
-    const Peer& peer = found->second;
-    if (!looking_up_) next = std::min(next, look_up_at_ms_);
-    if (!peer.found.empty() || !peer.told.empty()) next = std::min(next, peer.retry_at_ms);
+    const bool looks_up = !is_self(id) || !looked_up_;
+    if (looks_up && !looking_up_) next = std::min(next, look_up_at_ms_);
+    if (!addresses_of(id).empty()) next = std::min(next, found->second.retry_at_ms);
   }
   return next;
 }
@@ -500,7 +539,7 @@ std::string Connections::why_not(const NodeId& id) const {
 std::vector<PeerStatus> Connections::statuses() const {
   std::vector<PeerStatus> out;
   for (const auto& [id, peer] : peers_) {
-    if (id == options_.key->id()) continue;
+    if (is_self(id)) continue;
     PeerStatus status;
     status.node = id;
     status.listed = document_.is_listed(id);

@@ -43,10 +43,15 @@ class Connections {
     ConnectionId connection = 0;
     NodeId peer;
   };
-  using Notice = std::variant<Ready, Incoming, Gone>;
+  struct Twin {           // another process has just proved to be this node
+    std::string address;  // where it was found; empty: it came by itself
+  };
+  using Notice = std::variant<Ready, Incoming, Gone, Twin>;
 
   Connections(Options options, const config::Document& document)
-      : options_(options), document_(document) {}
+      : options_(options),
+        static_key_(crypto::X25519KeyPair::generate(*options.random)),
+        document_(document) {}
 
   // The hello that this node sends to `peer` is made by the core when it is needed.
   using HelloMaker = std::function<Hello(const NodeId& peer)>;
@@ -77,6 +82,9 @@ class Connections {
   bool is_ready(const NodeId& peer) const;
   // Not ready, and there is an address of the peer that was not tried in vain.
   bool is_trying(const NodeId& peer) const;
+  // There are addresses of this node's own identity at which it has not found itself: to dial, as
+  // another process may have been started on a copy of the directory.
+  bool has_own_address() const { return !addresses_of(options_.key->id()).empty(); }
   std::optional<ConnectionId> connection_to(const NodeId& peer) const;
   // False: not connected, or its queue is full.
   bool send(ConnectionId connection, swarm::Message message);
@@ -121,7 +129,11 @@ class Connections {
 
   swarm::Session make_session(swarm::Role role, std::optional<NodeId> peer, Time now);
   void handle_session(ConnectionId id, Time now);
-  void on_established(ConnectionId id, Connection& connection, const NodeId& peer);
+  void on_established(ConnectionId id, Connection& connection, const swarm::Established& peer);
+  void meet_own_identity(ConnectionId id, const Connection& connection,
+                         const crypto::X25519Public& static_key);
+  bool is_self(const NodeId& id) const { return id == options_.key->id(); }
+  std::vector<std::string> addresses_of(const NodeId& id) const;
   void on_received(ConnectionId id, Connection& connection, swarm::Message message);
   void on_closed(ConnectionId id, Connection& connection, const Status& why, Time now);
   void say_farewell(ConnectionId id, Connection& connection);
@@ -138,7 +150,9 @@ class Connections {
   void pump_output(ConnectionId id, Connection& connection, Time now, Actions& actions);
 
   Options options_;
-  Time now_;  // of the turn
+  crypto::X25519KeyPair static_key_;     // of this process, for all its sessions
+  std::set<std::string> own_addresses_;  // where this node has found itself
+  Time now_;                             // of the turn
   config::Document document_;
   HelloMaker make_hello_;
   swarm::ReassemblyBudget reassembly_{0, limits::kReassemblyBytes};
@@ -157,6 +171,7 @@ class Connections {
   std::uint64_t look_up_at_ms_ = 0;
   std::uint64_t look_up_pause_ms_ = 0;
   bool looking_up_ = false;
+  bool looked_up_ = false;  // once at least
 };
 
 }  // namespace kvswarm::node

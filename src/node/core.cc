@@ -74,6 +74,8 @@ void Core::settle_turn() {
   for (auto notices = connections_.take_notices(); !notices.empty();
        notices = connections_.take_notices()) {
     for (auto& notice : notices) {
+      if (phase_ == Phase::stopped) break;
+      if (auto* twin = std::get_if<Connections::Twin>(&notice)) on_twin(*twin);
       if (auto* ready = std::get_if<Connections::Ready>(&notice)) on_ready(*ready);
       if (auto* gone = std::get_if<Connections::Gone>(&notice)) on_gone(*gone);
       if (auto* incoming = std::get_if<Connections::Incoming>(&notice)) on_message(*incoming);
@@ -103,6 +105,7 @@ void Core::update_wanted() {
     }
   }
   if (phase_ == Phase::asking) wanted.insert(to_ask_.begin(), to_ask_.end());
+  if (phase_ == Phase::asking || connections_.has_own_address()) wanted.insert(self_);
   connections_.set_wanted(std::move(wanted));
 }
 

@@ -171,6 +171,7 @@ class Core {
   void check_asking();
   void learn(const reply::Greeted& reply);
   void stop(const Status& why);
+  void on_twin(const Connections::Twin& twin);
   void settle_stopped();
   void refuse(Event& event);
 

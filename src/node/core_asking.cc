@@ -60,6 +60,7 @@ std::set<NodeId> Core::peers_to_ask() const {
 bool Core::is_asked() const {
   if (!greeting_.empty()) return false;
   if (!connections_.is_online()) return true;
+  if (!looked_up_ || connections_.is_trying(self_)) return false;  // for another one of us
   for (const NodeId& peer : to_ask_) {
     if (connections_.is_ready(peer)) continue;
     // Who has no address may still come by itself, which a restore waits for until its deadline.
@@ -101,6 +102,19 @@ void Core::learn(const reply::Greeted& reply) {
   }
   stop({StatusCode::conflict, "this data directory is an older copy: as " + name + " can prove, " +
                                   what + options_.advice});
+}
+
+// Two live copies of one identity: whichever of them has the newer log, neither may go on.
+void Core::on_twin(const Connections::Twin& twin) {
+  const std::string where =
+      twin.address.empty() ? "one that came here" : "the one at " + twin.address;
+  const Status why(StatusCode::conflict,
+                   "another process has the identity of this node, " + short_hex(self_) + ": " +
+                       where +
+                       ". Two copies of one data directory must never run: both stop now. "
+                       "Start the one that ran last again, and delete the other");
+  if (restore_) respond(restore_->ticket, why);
+  stop(why);
 }
 
 // From here on nothing is signed, sent or served.

@@ -34,7 +34,8 @@ Handshake::Handshake(const SessionOptions& options)
       expected_peer_(options.expected_peer),
       features_(options.features) {
   KVSWARM_ASSERT(identity_ != nullptr && options.random != nullptr);
-  static_key_ = crypto::X25519KeyPair::generate(*options.random);
+  static_key_ = options.static_key != nullptr ? options.static_key->copy()
+                                              : crypto::X25519KeyPair::generate(*options.random);
   ephemeral_key_ = crypto::X25519KeyPair::generate(*options.random);
   mine_ = {kOldestProtocol, kNewestProtocol, 0};
   output_ = encode(mine_);
@@ -162,12 +163,10 @@ Status Handshake::take_hello(BytesView payload, const NoiseHash& hash_before) {
 }
 
 Status Handshake::check_peer(const NodeId& peer) const {
+  // Our own identity ends no handshake, whoever was dialled: each side has to learn of the other.
+  if (peer == identity_->id()) return {};
   if (initiator() && expected_peer_ && *expected_peer_ != peer) {
     return {StatusCode::conflict, "dialled " + to_hex(*expected_peer_) + ", found " + to_hex(peer)};
-  }
-  if (peer == identity_->id()) {
-    return {StatusCode::conflict, "the peer has this node's own identity " + short_hex(peer) +
-                                      ": a connection to itself, or a copied data directory"};
   }
   return {};
 }
@@ -176,6 +175,7 @@ Status Handshake::finish() {
   HandshakeState::Transport transport = noise_->split();
   Outcome outcome;
   outcome.peer = peer_;
+  outcome.static_key = *noise_->remote_static();
   outcome.version = version_;
   outcome.features = peer_features_;
   outcome.send = std::move(transport.send);

@@ -40,6 +40,7 @@ class Handshake {
 
   struct Outcome {
     NodeId peer;
+    crypto::X25519Public static_key;  // the peer's
     std::uint16_t version = 0;
     std::uint64_t features = 0;  // that the peer offers
     CipherState send;

@@ -236,15 +236,20 @@ Result<std::vector<RegisteredNode>> read_registry(const std::string& runtime_dir
   }
   KVSWARM_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_names(folder->get(), swarm));
   std::map<NodeId, RegistryEntryBody> newest;
+  std::map<NodeId, std::vector<std::string>> others;
   for (const std::string& name : names) {
     std::optional<RegistryEntryBody> body = examine(folder->get(), name, swarm);
     if (!body) continue;
     RegistryEntryBody& known = newest[body->node];
-    if (known.addresses.empty() || known.wall_ms <= body->wall_ms) known = std::move(*body);
+    if (known.addresses.empty() || known.wall_ms <= body->wall_ms) std::swap(known, *body);
+    auto& older = others[known.node];
+    older.insert(older.end(), body->addresses.begin(), body->addresses.end());
   }
   std::vector<RegisteredNode> nodes;
   nodes.reserve(newest.size());
-  for (auto& [id, body] : newest) nodes.push_back({id, std::move(body.addresses)});
+  for (auto& [id, body] : newest) {
+    nodes.push_back({id, std::move(body.addresses), std::move(others[id])});
+  }
   return nodes;
 }
 

@@ -50,7 +50,10 @@ class RegistryEntry {
 
 struct RegisteredNode {
   NodeId id;
-  std::vector<std::string> addresses;  // of this machine, at least one
+  std::vector<std::string> addresses;  // of this machine, at least one: those of its newest entry
+  // Of its other live entries: those of another process with its identity, or of this one if it is
+  // just publishing anew.
+  std::vector<std::string> others;
 };
 
 // The live entries of a swarm, by id, the reader's own among them; at most

@@ -131,7 +131,7 @@ void Session::Impl::establish(std::uint64_t now_ms) {
   sender.emplace(std::move(outcome.send), options.limits, now_ms);
   receiver.emplace(std::move(outcome.receive));
   SessionEvent event;
-  event.established = Established{peer};
+  event.established = Established{peer, outcome.static_key};
   events.push_back(std::move(event));
 }
 

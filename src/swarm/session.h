@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "crypto/keys.h"
+#include "crypto/x25519.h"
 
 namespace kvswarm::swarm {
 
@@ -69,13 +70,17 @@ struct SessionOptions {
   const crypto::SigningKey* identity = nullptr;  // not owned; outlives the session
   std::optional<NodeId> expected_peer;           // the initiator dials by id
   Random* random = nullptr;                      // not owned
-  ReassemblyBudget* reassembly = nullptr;        // not owned; may be null in tests
-  std::uint64_t features = 0;                    // bits offered in the hello
+  // The X25519 key of this process (not owned; read at once), by which an owner tells itself from
+  // another process that has its identity. nullptr: one of the session's own.
+  const crypto::X25519KeyPair* static_key = nullptr;
+  ReassemblyBudget* reassembly = nullptr;  // not owned; may be null in tests
+  std::uint64_t features = 0;              // bits offered in the hello
   SessionLimits limits;
 };
 
 struct Established {
-  NodeId peer;
+  NodeId peer;                      // may be this node's own identity
+  crypto::X25519Public static_key;  // of the peer's process
 };
 struct Received {
   Message message;

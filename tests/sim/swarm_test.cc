@@ -215,6 +215,8 @@ TEST_CASE("a writer's disk that fails, and lands what it denied, leaves no gap i
   Trio trio(12);
   trio.start_all();
   trio.finish(trio.world.put(trio.writer, "a", "1"));
+  trio.world.run_for(
+      1'000);  // so that no write of the first put is still to come and fails instead
   trio.world.disk(trio.writer)
       .fail_next_write(Status(StatusCode::disk_full, "the disk is full"),
                        store::MemoryStore::FailedWrite::landed);
@@ -288,6 +290,47 @@ TEST_CASE("F1: a writer that lost its disk is told so before it signs a second o
   CHECK(trio.world.ended(trio.writer)->code() == StatusCode::conflict);
   CHECK(got(trio.finish(trio.world.get(trio.reader, "k"))).value.value == "first");
   CHECK(log_of(trio.world, trio.storage).size() == 2);
+}
+
+TEST_CASE("F1: two live copies of one identity stop both, before the second signs anything") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Trio trio(seed);
+    World& world = trio.world;
+    const bool is_writer = seed % 2 == 0;
+    const NodeIndex original = is_writer ? trio.writer : trio.storage;
+    const NodeIndex copy = world.add_twin(original);
+    world.give_document(copy, world.document());
+    trio.start_all();
+    trio.finish(world.put(trio.writer, "k", "v"));
+    // Nobody else can say that the copy is an older one.
+    for (const NodeIndex index : {trio.storage, trio.writer, trio.reader}) {
+      if (index != original) world.crash(index);
+    }
+    world.start(copy);
+    world.put(copy, "k", "other", node::Goal::receipted, 1000);
+    world.run_for(5'000);
+    for (const NodeIndex index : {original, copy}) {
+      INFO("seed " << seed << ", node " << index);
+      REQUIRE(world.ended(index).has_value());
+      CHECK(world.ended(index)->code() == StatusCode::conflict);
+      CHECK(world.ended(index)->message().find("another process") != std::string::npos);
+    }
+    CHECK_FALSE(world.disk(copy).get(node::rows::head()).value().has_value());
+    CHECK_FALSE(world.disk(copy).get(node::rows::next_op()).value().has_value());
+  }
+}
+
+TEST_CASE("F1: two copies that start at the same moment stop both") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Trio trio(seed);
+    const NodeIndex copy = trio.world.add_twin(trio.storage);
+    trio.world.give_document(copy, trio.world.document());
+    trio.world.start(trio.storage);
+    trio.world.start(copy);
+    trio.world.run_for(5'000);
+    CHECK(trio.world.ended(trio.storage).has_value());
+    CHECK(trio.world.ended(copy).has_value());
+  }
 }
 
 TEST_CASE("bytes changed on the way end the connection and never change a value") {

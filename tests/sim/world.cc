@@ -257,7 +257,8 @@ void World::perform(NodeIndex index, node::Action& action) {
       if (machines_.at(index)->life != life) return;
       node::event::AddressesFound found;
       for (NodeIndex other = 0; other < machines_.size(); ++other) {
-        if (!machines_[other]->core || !machines_[other]->reachable) continue;
+        // As in the registry, what this node itself has published does not count.
+        if (other == index || !machines_[other]->core || !machines_[other]->reachable) continue;
         found.addresses.push_back({id(other), std::to_string(other)});
       }
       drive(index, found);

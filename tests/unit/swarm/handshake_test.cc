@@ -1,4 +1,5 @@
 // From two strangers to two peers that know each other, and all the ways in which that must fail.
+#include "codec/writer.h"
 #include "support/catch.h"
 #include "unit/swarm/session_pair.h"
 
@@ -76,15 +77,63 @@ TEST_CASE("whoever dials an address alone takes the node that it finds there") {
   CHECK(pair.initiator->peer == pair.responder_key.id());
 }
 
-TEST_CASE("a node does not talk to itself") {
+TEST_CASE("two holders of one identity both learn so, and can tell it from talking to themselves") {
   const crypto::SigningKey key = key_named('i');
+  SeededRandom random(9);
+  const auto mine = crypto::X25519KeyPair::generate(random);
+  const auto other = crypto::X25519KeyPair::generate(random);
+  const NodeId dialled = GENERATE(key_named('i').id(), key_named('x').id());
+  const bool is_same = GENERATE(true, false);
   Pair pair(1, [&](SessionOptions& dialling, SessionOptions& listening) {
-    dialling.expected_peer.reset();
+    dialling.expected_peer = dialled;
+    dialling.static_key = &mine;
     listening.identity = &key;
+    listening.static_key = is_same ? &mine : &other;
   });
   pair.run();
-  REQUIRE(pair.initiator->closed.has_value());
-  CHECK_THAT(pair.initiator->closed->message(), Contains("own identity"));
+  CHECK(pair.initiator->peer == key.id());
+  CHECK(pair.responder->peer == key.id());
+  CHECK((pair.initiator->static_key == mine.public_key) == is_same);
+  CHECK(pair.responder->static_key == mine.public_key);
+}
+
+// An initiator that says in its hello what it likes.
+End claim_identity(const NodeId& claimed, const crypto::SigningKey& signer) {
+  Pair pair;
+  End victim = stranger_writes(pair, encode(Preamble{1, 1, 0}));
+  const auto frame = [](const Bytes& message) {
+    return codec::Writer().u16(static_cast<std::uint16_t>(message.size())).raw(message).take();
+  };
+  const auto static_key = crypto::X25519KeyPair::generate(pair.random);
+  HandshakeOptions options;
+  options.role = NoiseRole::initiator;
+  options.prologue = encode(Preamble{1, 1, 0}) + victim.session.take_output(1000, pair.now);
+  options.prologue += swarm_named('s').view();
+  options.static_key = static_key.copy();
+  options.ephemeral_key = crypto::X25519KeyPair::generate(pair.random);
+  HandshakeState noise(std::move(options));
+  victim.session.receive(frame(noise.write_message({}).value()), pair.now);
+  const Bytes answer = victim.session.take_output(1000, pair.now);
+  REQUIRE(noise.read_message(BytesView(answer).substr(2)).ok());
+  codec::Writer proof;
+  proof.u8(0).fixed(swarm_named('s')).fixed(noise.handshake_hash()).fixed(static_key.public_key);
+  codec::Writer hello;
+  hello.fixed(claimed).fixed(signer.sign(kHelloPurpose, proof.bytes())).u64(0);
+  victim.session.receive(frame(noise.write_message(hello.bytes()).value()), pair.now);
+  victim.collect();
+  return victim;
+}
+
+TEST_CASE("whoever claims an identity without its key is refused, that of the listener included") {
+  const crypto::SigningKey key = key_named('h');
+  CHECK(claim_identity(key.id(), key).peer == key.id());  // an honest one
+  for (const NodeId& claimed : {key_named('r').id(), key_named('x').id()}) {
+    const End victim = claim_identity(claimed, key);
+    CHECK_FALSE(victim.peer);
+    REQUIRE(victim.closed.has_value());
+    CHECK(victim.closed->code() == StatusCode::corruption);
+    CHECK_THAT(victim.closed->message(), Contains("does not prove its identity"));
+  }
 }
 
 TEST_CASE("a peer without a common version is told both ranges") {

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "base/limits.h"
 #include "support/catch.h"
@@ -136,6 +137,24 @@ TEST_CASE("a node that publishes new addresses is known by the newer ones") {
       RegistryEntry::publish(runtime.path(), swarm_named('s'), key, {"127.0.0.1:9"}, kNow + 1);
   REQUIRE(read(runtime.path()).size() == 1);
   CHECK(read(runtime.path())[0].addresses == std::vector<std::string>{"127.0.0.1:9"});
+  // Whether the same process or another one made the older entry cannot be seen here.
+  CHECK(read(runtime.path())[0].others == kAddresses);
+}
+
+TEST_CASE("entries of one identity are told apart, whichever of them is read first") {
+  const TemporaryDirectory runtime;
+  const crypto::SigningKey key = key_named('a');
+  const auto publish = [&](const std::string& address, std::uint64_t wall_ms) {
+    return RegistryEntry::publish(runtime.path(), swarm_named('s'), key, {address}, wall_ms);
+  };
+  const auto third = publish("127.0.0.1:3", kNow + 3);
+  const auto first = publish("127.0.0.1:1", kNow + 1);
+  const auto second = publish("127.0.0.1:2", kNow + 2);
+  const auto found = read(runtime.path());
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].addresses == std::vector<std::string>{"127.0.0.1:3"});
+  CHECK(std::set<std::string>(found[0].others.begin(), found[0].others.end()) ==
+        std::set<std::string>{"127.0.0.1:1", "127.0.0.1:2"});
 }
 
 TEST_CASE("addresses of other machines are neither published nor believed") {

@@ -32,7 +32,10 @@ struct End {
 
   void collect() {
     for (SessionEvent& event : session.take_events()) {
-      if (event.established) peer = event.established->peer;
+      if (event.established) {
+        peer = event.established->peer;
+        static_key = event.established->static_key;
+      }
       if (event.received) received.push_back(std::move(event.received->message));
       if (event.closed) closed = event.closed->why;
     }
@@ -40,6 +43,7 @@ struct End {
 
   Session session;
   std::optional<NodeId> peer;
+  crypto::X25519Public static_key;  // the peer's
   std::vector<Message> received;
   std::optional<Status> closed;
 };
