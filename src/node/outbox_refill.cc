@@ -48,7 +48,8 @@ Result<Outbox::Refilled> Outbox::refill(const NodeId& destination, std::uint64_t
   }
   state.epoch = epoch;
   refilling.batch.put(rows::outbox(destination), rows::encode(state));
-  KVSWARM_RETURN_IF_ERROR(options_.store->write(refilling.batch, store::Sync::yes));
+  // Not synced: what a crash undoes is done again on the next connection.
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(refilling.batch, store::Sync::no));
   found->second = state;
   if (has_lost) queued_[destination] = std::move(refilling.queue);
   for (const auto& [number, address] : refilling.released) {

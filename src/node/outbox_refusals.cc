@@ -109,7 +109,8 @@ Status Outbox::settle_without_receipt(const NodeId& destination, std::uint64_t n
     state.settled = queue[count].number;
   }
   batch.put(rows::outbox(destination), rows::encode(state));
-  KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::yes));
+  // Not synced: it is said again.
+  KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::no));
   states_[destination] = state;
   queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(count));
   out.settled = state.settled;

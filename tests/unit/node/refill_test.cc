@@ -82,9 +82,14 @@ TEST_CASE("what a restored storage node lost is sent again, as the same blocks")
   CHECK(here.receipt_of(3, 3).code() == StatusCode::unavailable);  // it is not so any more
 
   SECTION("at once") {}
-  SECTION("after a power cut") {
+  SECTION("after a power cut, which undoes it: the next hello says the same") {
     here.writer.backend.reset();
     here.writer.disk.crash();
+    here.writer.open();
+    CHECK(here.queued().size() == 1);
+    CHECK(here.refill(blocks[1]).result.blocks == 3);
+  }
+  SECTION("after a restart") {
     here.writer.open();
     REQUIRE(here.queued().size() == 4);
     CHECK(here.queued()[1].number == 4);
