@@ -33,6 +33,15 @@ int SimulatedDisk::begin(const DiskCall& disk_call) {
 bool SimulatedDisk::lied(const DiskCall& call) const { return ignores_sync && ignores_sync(call); }
 
 void SimulatedDisk::apply(const NameChange& change, Names& names) {
+  if (change.file == kFolder && !change.gone.empty() && !change.made.empty()) {
+    // A folder takes along what is in it: so much of that as has been applied before.
+    const std::string below = change.gone + "/";
+    for (auto name = names.lower_bound(below); name != names.end();) {
+      if (name->first.compare(0, below.size(), below) != 0) break;
+      names[change.made + name->first.substr(change.gone.size())] = name->second;
+      name = names.erase(name);
+    }
+  }
   if (!change.gone.empty()) names.erase(change.gone);
   if (!change.made.empty()) names[change.made] = change.file;
 }

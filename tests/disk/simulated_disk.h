@@ -82,7 +82,7 @@ class SimulatedDisk {
   int open(const std::string& path, Handle* file);  // an existing file, as it is
   int append(Handle file, BytesView bytes);
   int sync(Handle file);
-  int rename(const std::string& from, const std::string& to);
+  int rename(const std::string& from, const std::string& to);  // of a folder too
   int link(const std::string& from, const std::string& to);
   int remove(const std::string& path);
   int make_folder(const std::string& path);

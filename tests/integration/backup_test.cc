@@ -181,4 +181,22 @@ TEST_CASE("a backup that is killed or interrupted leaves no file with its name")
   const Outcome taken = swarm.as("a", {"backup", "backups/whole"});
   CHECK(taken.exit_code == 2);
   CHECK(contains(taken.errors, "exists already"));
+
+  // A restore that is killed leaves a whole directory or none, and can be done again.
+  swarm.stop("a");
+  bool seen = false;
+  for (int attempt = 0; attempt < kAttempts && !seen; ++attempt) {
+    std::filesystem::remove_all(swarm.path("new"));
+    auto command = swarm.command({"restore", "-d", "new", "--from", "backups/whole"});
+    Process restoring(command);
+    REQUIRE(eventually([&] { return has_name(swarm.path("."), "new"); }));
+    restoring.send_signal(SIGKILL);
+    REQUIRE(restoring.wait().signal == SIGKILL);  // it would still ask others
+    seen = !std::filesystem::exists(swarm.path("new"));
+    if (!seen) CHECK(swarm.run({"id", "-d", "new"}).output == swarm.id("a") + "\n");
+  }
+  CHECK(seen);
+  CHECK(swarm.run({"restore", "-d", "new", "--from", "backups/whole", "--timeout", "1ms"})
+            .exit_code == 6);
+  CHECK(swarm.run({"id", "-d", "new"}).output == swarm.id("a") + "\n");
 }

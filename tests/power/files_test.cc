@@ -1,11 +1,18 @@
 // The files that are no store rows, over power cuts: the identity, and whatever is replaced whole
 // (documents, the port, saved files). The same form as the tests of the store: a cut at every call,
 // and a disk that lies about one sync loses something.
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "base/file.h"
+#include "codec/writer.h"
 #include "crypto/identity_file.h"
+#include "kvswarm/backup.h"
+#include "kvswarm/directory.h"
+#include "node/backup.h"
+#include "node/rows.h"
 #include "power/recorded_files.h"
 #include "support/catch.h"
 #include "support/temporary_directory.h"
@@ -117,9 +124,56 @@ Subject new_file() {
   return subject;
 }
 
+// A backup file, the least that a directory can have.
+Bytes least_backup(const crypto::SigningKey& key) {
+  const SwarmId swarm = *SwarmId::from(Bytes(SwarmId::kSize, 's'));
+  node::BackupFile file;
+  Bytes out = node::encode_backup_header({key.id(), swarm, 1, 4711}, key);
+  const auto add = [&out](const Bytes& name, BytesView value) {
+    out += codec::Writer().u8(1).prefixed(name).prefixed(value).bytes();
+  };
+  add(node::rows::document_number(), node::rows::encode_u64(1));
+  add(node::rows::format(), Bytes(1, static_cast<char>(node::rows::kFormat)));
+  add(node::rows::node(), key.id().view());
+  add(node::rows::swarm(), swarm.view());
+  REQUIRE(file.feed(out).ok());
+  return out + file.make_end();
+}
+
+// LevelDB's own files are not seen here: those around them, and the names of the folders, are.
+Subject restored_directory(const TemporaryDirectory& elsewhere) {
+  SeededRandom random(3);
+  const auto key = std::make_shared<crypto::SigningKey>(crypto::SigningKey::generate(random));
+  const std::string file = elsewhere / "backup";
+  REQUIRE(write_file_atomically(file, least_backup(*key), 0600).ok());
+  Subject subject;
+  subject.act = [file](const std::string& root) {
+    SeededRandom names(4);
+    const Status made = put_back(file, root + "/a/data", names);
+    INFO(made.message());
+    CHECK(made.ok());
+    return made.ok();
+  };
+  subject.check = [key](const std::string& root, bool done) -> Problem {
+    const std::string directory = root + "/a/data";
+    if (!std::filesystem::exists(directory)) return done ? Problem("it is lost") : Problem();
+    const auto found = crypto::read_identity(directory);
+    if (!found.ok() || found->id() != key->id()) return "it is there without its identity";
+    if (last_port(directory) != 4711) return "it is there without its port";
+    return std::filesystem::is_directory(store_path(directory)) ? Problem() : "it has no store";
+  };
+  return subject;
+}
+
 Lie file_sync(const std::string& part) {
   return [part](const DiskCall& call) {
     return call.kind == DiskCallKind::sync_file && call.path.find(part) != std::string::npos;
+  };
+}
+
+Lie folder_syncs_below(const std::string& begin) {
+  return [begin](const DiskCall& call) {
+    return call.kind == DiskCallKind::sync_folder && call.path.starts_with(begin);
   };
 }
 
@@ -172,6 +226,28 @@ TEST_CASE("sync: the bytes of a new file, before it gets its name") {
 
 TEST_CASE("sync: the folder of a new file") {
   CHECK(first_problem(new_file(), folder_sync("/")).has_value());
+}
+
+TEST_CASE("a directory made from a backup is whole or not there after a cut at any call") {
+  const TemporaryDirectory elsewhere;
+  CHECK(first_problem(restored_directory(elsewhere)).value_or("") == "");
+}
+
+TEST_CASE("sync: the files of a restored directory, before it gets its name") {
+  const TemporaryDirectory elsewhere;
+  CHECK(first_problem(restored_directory(elsewhere), file_sync("identity")).has_value());
+  CHECK(first_problem(restored_directory(elsewhere), file_sync("port")).has_value());
+}
+
+TEST_CASE("sync: the names in a restored directory, before it gets its own") {
+  const TemporaryDirectory elsewhere;
+  CHECK(
+      first_problem(restored_directory(elsewhere), folder_syncs_below("/a/data.new-")).has_value());
+}
+
+TEST_CASE("sync: the folder of a restored directory") {
+  const TemporaryDirectory elsewhere;
+  CHECK(first_problem(restored_directory(elsewhere), folder_sync("/a")).has_value());
 }
 
 TEST_CASE("a failed call leaves the old file, and no other file beside it") {
