@@ -37,7 +37,7 @@ void Connections::add_addresses(const std::vector<PeerAddress>& addresses) {
 
 void Connections::set_found_addresses(const std::vector<PeerAddress>& addresses, Time now) {
   looking_up_ = false;
-  looked_up_ = true;
+  own_look_up_at_ms_ = now.monotonic_ms + limits::kOwnLookUpMs;
   std::map<NodeId, std::set<std::string>> found;
   for (const PeerAddress& entry : addresses) {
     if (peers_.size() < limits::kRememberedPeers || peers_.count(entry.node) > 0) {
@@ -466,7 +466,8 @@ void Connections::pump_output(ConnectionId id, Connection& connection, Time now,
 void Connections::look_up_due(Time now, Actions& actions) {
   bool missing = false;
   for (const NodeId& id : wanted_) {
-    if (is_ready(id) || (is_self(id) && looked_up_)) continue;  // others are found while they miss
+    if (is_ready(id)) continue;
+    if (is_self(id) && now.monotonic_ms < own_look_up_at_ms_) continue;  // never ready
     if (!peers_[id].dialling) missing = true;
   }
   if (!missing) {
@@ -514,8 +515,8 @@ std::uint64_t Connections::next_tick_ms() const {
     if (is_ready(id)) continue;
     const auto found = peers_.find(id);
     if (found == peers_.end() || found->second.dialling) continue;
-    const bool looks_up = !is_self(id) || !looked_up_;
-    if (looks_up && !looking_up_) next = std::min(next, look_up_at_ms_);
+    const std::uint64_t own_ms = is_self(id) ? own_look_up_at_ms_ : 0;
+    if (!looking_up_) next = std::min(next, std::max(look_up_at_ms_, own_ms));
     if (!addresses_of(id).empty()) next = std::min(next, found->second.retry_at_ms);
   }
   return next;

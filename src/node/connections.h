@@ -171,7 +171,7 @@ class Connections {
   std::uint64_t look_up_at_ms_ = 0;
   std::uint64_t look_up_pause_ms_ = 0;
   bool looking_up_ = false;
-  bool looked_up_ = false;  // once at least
+  std::uint64_t own_look_up_at_ms_ = 0;
 };
 
 }  // namespace kvswarm::node

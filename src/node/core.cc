@@ -105,7 +105,10 @@ void Core::update_wanted() {
     }
   }
   if (phase_ == Phase::asking) wanted.insert(to_ask_.begin(), to_ask_.end());
-  if (phase_ == Phase::asking || connections_.has_own_address()) wanted.insert(self_);
+  // Nothing is sent there, but another one of us must be found.
+  if (phase_ == Phase::asking || options_.ask_at_once || connections_.has_own_address()) {
+    wanted.insert(self_);
+  }
   connections_.set_wanted(std::move(wanted));
 }
 

@@ -1,5 +1,6 @@
 // Stories of a small swarm on the virtual clock: what must hold when nothing, and when a lot, goes
 // wrong. Each failing run is replayed by its seed alone.
+#include "base/limits.h"
 #include "log/record.h"
 #include "node/rows.h"
 #include "sim/world.h"
@@ -318,6 +319,19 @@ TEST_CASE("F1: two live copies of one identity stop both, before the second sign
     CHECK_FALSE(world.disk(copy).get(node::rows::head()).value().has_value());
     CHECK_FALSE(world.disk(copy).get(node::rows::next_op()).value().has_value());
   }
+}
+
+TEST_CASE("F1: a copy that can be dialled is found by the other one that cannot, while it runs") {
+  Trio trio(3);
+  const NodeIndex copy = trio.world.add_twin(trio.storage);
+  trio.world.give_document(copy, trio.world.document());
+  trio.start_all();
+  trio.world.set_reachable(trio.storage, false);
+  for (const NodeIndex other : {trio.writer, trio.reader}) trio.world.crash(other);
+  trio.world.start(copy);
+  trio.world.run_for(2 * limits::kOwnLookUpMs);
+  CHECK(trio.world.ended(trio.storage).has_value());
+  CHECK(trio.world.ended(copy).has_value());
 }
 
 TEST_CASE("F1: two copies that start at the same moment stop both") {
