@@ -28,8 +28,8 @@ std::string found_json(const std::string& key, const GetResult& answer) {
         .add("operation", answer.operation)
         .add("document", answer.document);
   }
-  // "none": the absence of a key is the holder's word, which nothing proves yet.
-  return object.add("proof", answer.found ? "block" : "none").text();
+  // What was checked, against the state root that the holder signed.
+  return object.add("proof", answer.found ? "presence" : "absence").text();
 }
 
 std::string error_json(const std::string& key, const Status& status) {

@@ -4,6 +4,7 @@
 #include "node/messages.h"
 #include "node/rows.h"
 #include "store/synced_lengths.h"
+#include "support/format_example.h"
 
 namespace kvswarm::fuzz {
 
@@ -53,6 +54,35 @@ bool backup(BytesView bytes) {
   return true;
 }
 
+// Under the example's head there is one value, whatever an answer says.
+bool checked_answer(BytesView bytes) {
+  static const log::Head head = [] {
+    const Bytes example = test::format_example("log.md", "signed head");
+    return log::decode_head(log::decode_signed_head(example).value().head).value();
+  }();
+  static const auto holds = log::decode_holds(test::format_example("log.md", "holds")).value();
+  static const Authority anybody = [](std::uint64_t, const NodeId&) {
+    return std::optional(Status());
+  };
+  static CheckedHeaders headers;
+  const auto answer = decode_answer(bytes);
+  if (!answer.ok() || answer->kind == AnswerKind::moving) return false;
+  const AnswerContext context{head.swarm, head, holds, anybody, headers};
+  bool holds_once = false;
+  for (const char* key : {"greeting", "hello"}) {
+    const auto check = check_answer(context, {state::address_of(head.swarm, key), false}, *answer);
+    if (!check.ok()) continue;
+    const bool is_there = !check->values.empty();
+    KVSWARM_ASSERT(is_there == (Bytes(key) == "greeting"));
+    KVSWARM_ASSERT(!is_there || check->values[0].value == "hi");
+    holds_once = true;
+  }
+  const auto page = check_answer(context, {Address(), true}, *answer);
+  if (!page.ok()) return holds_once;
+  KVSWARM_ASSERT(page->values.size() == 1 && page->values[0].value == "hi" && !page->next);
+  return true;
+}
+
 }  // namespace
 
 std::vector<Target> node_targets() {
@@ -62,7 +92,8 @@ std::vector<Target> node_targets() {
       {"announcement", is_canonical<decode_announcement>, {}},
       {"answer",
        is_canonical<decode_answer>,
-       {{"messages.md", "not found"}, {"messages.md", "moving"}}},
+       {{"messages.md", "found"}, {"messages.md", "not found"}, {"messages.md", "moving"}}},
+      {"checked_answer", checked_answer, {{"messages.md", "found"}, {"messages.md", "not found"}}},
       {"error", error_message, {{"messages.md", "error"}}},
       {"evidence_message", is_canonical<decode_evidence_message>, {{"messages.md", "evidence"}}},
       {"cursor_row", is_canonical<rows::decode_stream_cursor>, {{"store.md", "cursor"}}},

@@ -69,11 +69,14 @@ class KVSWARM_EXPORT Client {
   virtual Result<std::string> receipt(std::uint64_t first_operation,
                                       std::uint64_t last_operation) noexcept = 0;
 
-  // One key, from the node that holds it, checked. unavailable, timed_out, moving, corruption.
+  // One key, from the node that holds it: what it has, or that it has nothing, checked against the
+  // state that this node signed, a value with its writer's signature too. unavailable, timed_out,
+  // moving, corruption.
   virtual Result<GetResult> get(const std::string& key) noexcept = 0;
 
-  // Every key of the swarm, each checked as get does, in no particular order. `each` returns
-  // false to stop early. Holders that cannot be read are listed in the report.
+  // Every key of the swarm, each checked as get does, in no particular order; nothing is left out
+  // of the state that a holder signed. `each` returns false to stop early. Holders that cannot be
+  // read are listed in the report.
   virtual Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept = 0;
 

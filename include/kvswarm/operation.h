@@ -66,7 +66,8 @@ struct WriteReport {
 };
 
 struct GetResult {
-  bool found = false;  // false: the holder says that there is no such key
+  // false: the state that the holder signed has no such key. Proven either way, with that head.
+  bool found = false;
   std::string value;
   std::string holder;       // id of the node whose log answered
   std::uint64_t epoch = 0;  // of its head

@@ -20,7 +20,7 @@ enum class StatusCode {
   ok,             // 0
   failure,        // 1: anything without a better name
   usage,          // 2: the caller's arguments or input are malformed
-  not_found,      // 3: the holder says that the key does not exist
+  not_found,      // 3: the state that the holder signed has no such key
   unauthorised,   // 4: the document does not list this writer
   conflict,       // 5: two truths: another swarm, a fork, an older copy of a directory
   unavailable,    // 6: a node is out of reach

@@ -35,8 +35,7 @@ constexpr std::size_t kTextBytes = 1024 * 1024;
 
 void put_value(Writer& out, const node::ProvenValue& value) {
   out.fixed(value.address).prefixed(value.key).prefixed(value.value).fixed(value.writer);
-  out.u64(value.op_number).u64(value.record_index);
-  out.u64(value.document.number).fixed(value.document.hash);
+  out.u64(value.op_number).u64(value.record_index).u64(value.document);
 }
 
 node::ProvenValue get_value(Reader& in) {
@@ -47,8 +46,7 @@ node::ProvenValue get_value(Reader& in) {
   value.writer = in.fixed<NodeId>();
   value.op_number = in.u64();
   value.record_index = in.u64();
-  value.document.number = in.u64();
-  value.document.hash = in.fixed<Hash>();
+  value.document = in.u64();
   return value;
 }
 
@@ -152,7 +150,8 @@ node::GetOutcome get_get(Reader& in) {
 
 node::ScanOutcome get_scan(Reader& in) {
   node::ScanOutcome out;
-  const std::size_t count = in.count(limits::kScanPageEntries, 100);
+  constexpr std::size_t kLeastValueBytes = 2 * 32 + 1 + 1 + 3 * 8;
+  const std::size_t count = in.count(limits::kScanPageEntries, kLeastValueBytes);
   for (std::size_t i = 0; i < count && in.ok(); ++i) out.values.push_back(get_value(in));
   if (flag(in)) out.next = in.fixed<Address>();
   return out;

@@ -52,7 +52,7 @@ GetResult to_get_result(node::GetOutcome outcome) {
     result.record = outcome.value.record_index;
     result.writer = to_hex(outcome.value.writer);
     result.operation = outcome.value.op_number;
-    result.document = outcome.value.document.number;
+    result.document = outcome.value.document;
   }
   return result;
 }

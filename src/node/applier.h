@@ -89,11 +89,13 @@ class Applier {
   const rows::BlockCounts& block_counts() const { return block_counts_; }
   // One step of a sweep, which it begins if there is none under way (block_sweep.h).
   Result<BlockSweep::Step> sweep();
+  // What is proven under the head; corruption when the rows are not those that the trie is over.
   Result<Answer> read(const Address& address) const;
   Result<Answer> scan(const Address& from) const;
 
  private:
   struct Commit;  // the state of one commit() in the making
+  class Entries;
 
   Applier(Options options, config::Document document);
   Status load();
@@ -121,8 +123,7 @@ class Applier {
   Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
   Status write(Commit& commit, log::Record record);
   Answer answer_with(AnswerKind kind) const;
-  Status add_entry(Answer& answer, std::map<std::uint64_t, std::uint32_t>& records,
-                   std::map<Hash, std::uint32_t>& headers, const rows::LeafRow& row) const;
+  Result<Answer> proven(Answer answer, const ReadQuestion& asked) const;
 
   Options options_;
   config::Document document_;

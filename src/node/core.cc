@@ -27,17 +27,22 @@ Core::Core(Options options, Start start)
     : options_(std::move(options)),
       self_(options_.key->id()),
       document_(start.document),
+      own_holds_(first_holds(document_, self_)),
+      own_holds_root_(log::holds_root(document_.swarm(), log::encode_holds(own_holds_))),
       connections_({options_.key, options_.random, document_.swarm()}, document_) {
   for (const config::Document& document : start.past_documents) {
     past_documents_.emplace(document.number(), document);
   }
   for (const auto& [node, seen] : start.seen_heads) {
     const auto head = log::check_head(document_.swarm(), seen.head);
-    if (!head.ok()) continue;  // our own row is damaged: begin anew with this node
+    auto holds = log::decode_holds(seen.holds);
+    const bool is_whole = head.ok() && holds.ok() &&
+                          log::holds_root(document_.swarm(), seen.holds) == head->holds_root;
+    if (!is_whole) continue;  // our own row is damaged: begin anew with this node
     Witnessed& witnessed = witnessed_[node];
     witnessed.head = *head;
     witnessed.holds_root = head->holds_root;
-    if (auto holds = log::decode_holds(seen.holds); holds.ok()) witnessed.holds = *holds;
+    witnessed.holds = std::move(holds).value();
     witnessed.recent[{head->epoch, head->length}] = {*head, seen.head};
   }
   for (const auto& [destination, queue] : start.queued) {

@@ -221,13 +221,15 @@ class Core {
   Handled on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
   void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
   void check_read(std::uint64_t id, const log::Head& head, Answer answer);
-  void finish_get(std::uint64_t id, const log::Head& head, const Answer& answer,
-                  std::vector<ProvenValue> values);
+  const std::vector<log::Hold>* holds_under(const log::Head& head) const;
+  void finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, AnswerCheck check);
+  void finish_get(std::uint64_t id, const log::Head& head, AnswerCheck check);
   void on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message);
   const config::Document* known_document(std::uint64_t number) const;
-  std::optional<Status> authority(const log::DocumentRef& ref, const NodeId& writer) const;
-  std::optional<log::DocumentRef> next_missing(const log::DocumentRef& ref) const;
-  void fetch_document(std::uint64_t read_id, const log::DocumentRef& ref);
+  std::optional<Status> authority(const log::DocumentRef& current, std::uint64_t number,
+                                  const NodeId& writer) const;
+  std::optional<log::DocumentRef> next_missing(std::uint64_t number) const;
+  void fetch_document(std::uint64_t read_id, std::uint64_t number);
   void on_document(ConnectionId connection, swarm::Message& message);
   void retry_held_back(const NodeId& holder, const Status& fetch);
   void end_read(std::uint64_t id, Result<Outcome> outcome);
@@ -271,6 +273,8 @@ class Core {
   NodeId self_;
   config::Document document_;
   std::map<std::uint64_t, config::Document> past_documents_;  // checked, by number
+  std::vector<log::Hold> own_holds_;
+  Hash own_holds_root_;
   Connections connections_;
   Delivery delivery_;
   Time now_;
@@ -294,6 +298,7 @@ class Core {
   std::map<ConnectionId, std::deque<Connections::Incoming>> ahead_;
   std::map<std::uint64_t, PendingRead> reads_;  // by request id
   std::map<std::uint64_t, DocumentFetch> fetches_;
+  CheckedHeaders checked_headers_;
   std::uint64_t next_request_ = 1;
 
   std::deque<Flushing> flushing_;  // in the order of the store requests

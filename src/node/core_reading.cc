@@ -85,14 +85,6 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
                                                     "before"));
     return Handled::done;
   }
-  const auto& holds = witnessed_.at(peer).holds;
-  if (answer->kind == AnswerKind::not_found &&
-      find_hold(holds, slicing::point_of(found->second.address)) == nullptr) {
-    end_read(id,
-             Status(StatusCode::corruption,
-                    "node " + short_hex(peer) + " says \"not found\" of what it does not hold"));
-    return Handled::done;
-  }
   check_read(id, *head, std::move(answer).value());
   return Handled::done;
 }
@@ -111,58 +103,78 @@ void Core::on_local_answer(std::uint64_t id, const Status& status, Answer answer
   check_read(id, *head, std::move(answer));
 }
 
+// The table of holds that a head signs, if it is that of its node's newest accepted head, or this
+// node's own; else null.
+const std::vector<log::Hold>* Core::holds_under(const log::Head& head) const {
+  if (head.node == self_) return head.holds_root == own_holds_root_ ? &own_holds_ : nullptr;
+  const auto found = witnessed_.find(head.node);
+  const bool is_its = found != witnessed_.end() && found->second.holds_root == head.holds_root;
+  return is_its ? &found->second.holds : nullptr;
+}
+
 void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
   const PendingRead& read = reads_.at(id);
-  const bool moving = answer.kind == AnswerKind::moving;
-  if (moving) {
-    end_read(id, Status(StatusCode::moving, "node " + short_hex(read.holder) +
-                                                " does not hold the key; node " +
+  const std::string holder = "node " + short_hex(read.holder);
+  if (answer.kind == AnswerKind::moving) {
+    end_read(id, Status(StatusCode::moving, holder + " does not hold the key; node " +
                                                 short_hex(answer.holder) + " does"));
     return;
   }
-  auto check = check_answer(
-      document_.swarm(), head, answer,
-      [this](const log::DocumentRef& ref, const NodeId& writer) { return authority(ref, writer); });
+  const std::vector<log::Hold>* holds = holds_under(head);
+  if (holds == nullptr) {
+    end_read(id, Status(StatusCode::moving, holder + " has another table of holds by now"));
+    return;
+  }
+  const Authority authority = [this, &head](std::uint64_t number, const NodeId& writer) {
+    return this->authority(head.document, number, writer);
+  };
+  const AnswerContext context{document_.swarm(), head, *holds, authority, checked_headers_};
+  auto check = check_answer(context, {read.address, read.is_scan}, answer);
   if (!check.ok()) {
-    end_read(id, check.status().with_context("node " + short_hex(read.holder) +
-                                             " gave an answer that does not hold"));
+    end_read(id, check.status().with_context(holder + " gave an answer that does not hold"));
     return;
   }
   if (check->missing_document) {
-    const log::DocumentRef missing = *check->missing_document;
+    const std::uint64_t missing = *check->missing_document;
     reads_.at(id).held_back = std::move(answer);
     fetch_document(id, missing);
     return;
   }
   if (read.is_scan) {
-    const bool goes_on = !answer.next || *answer.next > read.address;
-    const bool in_range =
-        std::all_of(check->values.begin(), check->values.end(), [&](const ProvenValue& value) {
-          return value.address >= read.address && holder_of(document_, value.address) == head.node;
-        });
-    if (!goes_on || !in_range) {
-      end_read(id, Status(StatusCode::corruption, "a page of another place was given"));
-      return;
-    }
-    end_read(id, Outcome(ScanOutcome{std::move(check->values), answer.next}));
-    return;
+    finish_scan(id, *holds, std::move(check).value());
+  } else {
+    finish_get(id, head, std::move(check).value());
   }
-  finish_get(id, head, answer, std::move(check->values));
 }
 
-void Core::finish_get(std::uint64_t id, const log::Head& head, const Answer& answer,
-                      std::vector<ProvenValue> values) {
+// Promise A3: a page leaves nothing out only where its node holds all that was asked of it.
+void Core::finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, AnswerCheck check) {
+  const PendingRead& read = reads_.at(id);
+  const slicing::Point first = slicing::point_of(read.address);
+  const slicing::Point last = check.next ? slicing::point_of(*check.next) : ~slicing::Point{0};
+  for (const log::Hold& row : first_holds(document_, read.holder)) {
+    if (row.last < first || row.first > last) continue;
+    if (covers(holds, std::max(row.first, first), std::min(row.last, last))) continue;
+    end_read(id, Status(StatusCode::moving, "node " + short_hex(read.holder) +
+                                                " does not hold all that it should answer for"));
+    return;
+  }
+  const bool in_range = std::all_of(
+      check.values.begin(), check.values.end(),
+      [&](const ProvenValue& value) { return holder_of(document_, value.address) == read.holder; });
+  if (!in_range) {
+    end_read(id, Status(StatusCode::corruption, "a page of another place was given"));
+    return;
+  }
+  end_read(id, Outcome(ScanOutcome{std::move(check.values), check.next}));
+}
+
+void Core::finish_get(std::uint64_t id, const log::Head& head, AnswerCheck check) {
   GetOutcome outcome;
   outcome.holder = head.node;
   outcome.head = log::head_ref(head);
-  outcome.found = answer.kind == AnswerKind::entries;
-  if (outcome.found) {
-    if (values.size() != 1 || values.front().address != reads_.at(id).address) {
-      end_read(id, Status(StatusCode::corruption, "the value of another key was given"));
-      return;
-    }
-    outcome.value = std::move(values.front());
-  }
+  outcome.found = !check.values.empty();
+  if (outcome.found) outcome.value = std::move(check.values.front());
   end_read(id, Outcome(std::move(outcome)));
 }
 
@@ -200,38 +212,38 @@ const config::Document* Core::known_document(std::uint64_t number) const {
   return past == past_documents_.end() ? nullptr : &past->second;
 }
 
-// Whether `writer` might write under the document that a record names (promise A2). Without admins
-// only the local document is trusted, and what its chain of hashes reaches. A newer document than
-// ours cannot be checked, so its writers count as far as our own lists them too.
-std::optional<Status> Core::authority(const log::DocumentRef& ref, const NodeId& writer) const {
-  const Status not_listed(
-      StatusCode::unauthorised,
-      "node " + short_hex(writer) + " is not a writer of document " + std::to_string(ref.number));
-  if (ref.number > document_.number()) {
+// Whether `writer` might write under the document that a leaf names (promise A2). `current` is the
+// one in force at the node that answers: the number means one of its chain. Without admins only
+// the local document is trusted, and what its chain of hashes reaches. A newer document than ours
+// cannot be checked, so its writers count as far as our own lists them too.
+std::optional<Status> Core::authority(const log::DocumentRef& current, std::uint64_t number,
+                                      const NodeId& writer) const {
+  const std::string named = "document " + std::to_string(number);
+  if (const auto* ours = known_document(current.number); ours && ours->hash() != current.hash) {
+    return Status(StatusCode::conflict, "the value is of a node that has another document " +
+                                            std::to_string(current.number) + " in force");
+  }
+  if (number > document_.number()) {
     if (document_.is_writer(writer)) return Status();
     return Status(StatusCode::unauthorised,
-                  "the value was written under document " + std::to_string(ref.number) +
-                      ", which is newer than number " + std::to_string(document_.number()) +
-                      " here: pass the newer one with -c");
+                  "the value was written under " + named + ", which is newer than number " +
+                      std::to_string(document_.number()) + " here: pass the newer one with -c");
   }
-  const config::Document* document = known_document(ref.number);
+  const config::Document* document = known_document(number);
   if (document == nullptr) return std::nullopt;
-  if (document->hash() != ref.hash) {
-    return Status(
-        StatusCode::conflict,
-        "the value was written under another document with number " + std::to_string(ref.number));
-  }
-  return document->is_writer(writer) ? Status() : not_listed;
+  if (document->is_writer(writer)) return Status();
+  return Status(StatusCode::unauthorised,
+                "node " + short_hex(writer) + " is not a writer of " + named);
 }
 
-// The next document to fetch on the way from ours down the chain of hashes to `ref`; nullopt when
-// the chain does not lead there.
-std::optional<log::DocumentRef> Core::next_missing(const log::DocumentRef& ref) const {
-  if (ref.number == 1) {
+// The next document to fetch on the way from ours down the chain of hashes to that number; nullopt
+// when the chain does not lead there.
+std::optional<log::DocumentRef> Core::next_missing(std::uint64_t wanted) const {
+  if (wanted == 1) {
     return log::DocumentRef{1, *Hash::from(document_.swarm().view())};  // the swarm id is its hash
   }
   const config::Document* last = &document_;
-  while (last->number() > ref.number) {
+  while (last->number() > wanted) {
     const std::uint64_t number = last->number() - 1;
     const auto known = past_documents_.find(number);
     if (known == past_documents_.end()) {
@@ -243,15 +255,15 @@ std::optional<log::DocumentRef> Core::next_missing(const log::DocumentRef& ref) 
   return std::nullopt;
 }
 
-void Core::fetch_document(std::uint64_t read_id, const log::DocumentRef& ref) {
+void Core::fetch_document(std::uint64_t read_id, std::uint64_t needed) {
   PendingRead& read = reads_.at(read_id);
-  const auto wanted = next_missing(ref);
+  const auto wanted = next_missing(needed);
   const auto connection = connections_.connection_to(read.holder);
   const bool too_many =
       ++read.fetches > limits::kReadFetches || past_documents_.size() >= limits::kPastDocuments;
   if (!wanted || !connection || too_many) {
     end_read(read_id, Status(StatusCode::unavailable,
-                             "document " + std::to_string(ref.number) +
+                             "document " + std::to_string(needed) +
                                  ", which authorised the writer, could not be checked"));
     return;
   }

@@ -86,7 +86,7 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
 
 void Core::fetch_missing(const NodeId& peer, const log::SignedRefusal& refusal,
                          std::uint64_t number) {
-  const auto wanted = next_missing({number, {}});
+  const auto wanted = next_missing(number);
   if (!wanted || past_documents_.size() >= limits::kPastDocuments) {
     end_judging(peer, delivery_.problem(peer) + ", and document " + std::to_string(number) +
                           " cannot be checked here: the ops stay queued");

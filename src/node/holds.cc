@@ -29,6 +29,15 @@ const log::Hold* find_hold(const std::vector<log::Hold>& rows, slicing::Point po
   return point <= row.last ? &row : nullptr;
 }
 
+bool covers(const std::vector<log::Hold>& rows, slicing::Point first, slicing::Point last) {
+  while (true) {
+    const log::Hold* row = find_hold(rows, first);
+    if (row == nullptr) return false;
+    if (row->last >= last) return true;
+    first = row->last + 1;
+  }
+}
+
 NodeId holder_of(const config::Document& document, const Address& address) {
   const auto owner = document.origin_map().owner(slicing::point_of(address));
   KVSWARM_ASSERT(owner.has_value());  // a document without any capacity is refused when parsed

@@ -15,6 +15,9 @@ std::vector<log::Hold> first_holds(const config::Document& document, const NodeI
 // The row that covers `point`; nullptr where the table lacks it.
 const log::Hold* find_hold(const std::vector<log::Hold>& rows, slicing::Point point);
 
+// Whether the table covers every point from `first` to `last`.
+bool covers(const std::vector<log::Hold>& rows, slicing::Point first, slicing::Point last);
+
 // The node that holds the address.
 NodeId holder_of(const config::Document& document, const Address& address);
 

@@ -271,6 +271,10 @@ std::vector<nlohmann::json> Swarm::answers(const std::string& name,
     REQUIRE_FALSE(outcome.timed_out);
     for (const std::string& line : lines_of(outcome.output)) {
       answers.push_back(nlohmann::json::parse(line));
+      const nlohmann::json& answer = answers.back();
+      if (!answer.contains("found")) continue;
+      const bool found = answer.at("found").get<bool>();
+      REQUIRE(answer.at("proof") == (found ? "presence" : "absence"));
     }
   }
   REQUIRE(answers.size() == keys.size());

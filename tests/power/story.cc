@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "log/merkle.h"
+#include "node/holds.h"
 #include "store/level_db_store.h"
 
 namespace kvswarm::power {
@@ -321,6 +322,10 @@ Problem Story::read_everything() {
   step = "read";
   const SwarmId& swarm = setting_.first.swarm();
   const std::map<Bytes, Bytes> state = state_after(kOps);
+  const auto holds = node::first_holds(setting_.first, setting_.storage.id());
+  const node::Authority authority = [](std::uint64_t, const NodeId&) {
+    return std::optional(Status());
+  };
   for (std::size_t i = 1; i <= kKeys; ++i) {
     const Bytes key = op_of(i).key;
     StoreReply read = storage.ask(request::Read{kReader, i, state::address_of(swarm, key)});
@@ -328,15 +333,16 @@ Problem Story::read_everything() {
     if (!read.status.ok()) return fail("X2: " + key, read.status);
     const node::Answer& answer = std::get<reply::Answered>(read.body).answer;
     const auto expected = state.find(key);
-    if (expected == state.end()) {
-      if (answer.kind != node::AnswerKind::not_found) return "X2: " + key + " is there";
-      continue;
-    }
     const auto head = log::check_head(swarm, answer.head);
     if (!head.ok()) return fail("X2: " + key, head.status());
-    const auto checked = node::check_answer(
-        swarm, *head, answer, [](const log::DocumentRef&, const NodeId&) { return Status(); });
-    if (!checked.ok()) return fail("X2: " + key, checked.status());
+    node::CheckedHeaders headers;
+    const auto checked = node::check_answer({swarm, *head, holds, authority, headers},
+                                            {state::address_of(swarm, key), false}, answer);
+    if (!checked.ok()) return fail("A3: " + key, checked.status());
+    if (expected == state.end()) {
+      if (!checked->values.empty()) return "X2: " + key + " is there";
+      continue;
+    }
     if (checked->values.size() != 1 || checked->values[0].value != expected->second) {
       return "X2: " + key + " has another value";
     }

@@ -256,7 +256,7 @@ TEST_CASE("A2: a reader that lacks the document of a value fetches it from the h
     REQUIRE((*get)->ok());
     const auto& outcome = std::get<node::GetOutcome>(***get);
     REQUIRE(outcome.found);
-    CHECK(outcome.value.document.number == document.number());
+    CHECK(outcome.value.document == document.number());
   }
 }
 

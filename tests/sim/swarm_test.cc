@@ -196,8 +196,8 @@ TEST_CASE("a document adopted while running takes effect by a record in the log"
   REQUIRE(log.size() == 4);
   CHECK(log[2].type == log::RecordType::document);
   CHECK(log[2].document.number == 2);
-  CHECK(got(trio.finish(trio.world.get(trio.writer, "before"))).value.document.number == 1);
-  CHECK(got(trio.finish(trio.world.get(trio.writer, "after"))).value.document.number == 2);
+  CHECK(got(trio.finish(trio.world.get(trio.writer, "before"))).value.document == 1);
+  CHECK(got(trio.finish(trio.world.get(trio.writer, "after"))).value.document == 2);
 }
 
 TEST_CASE("a disk that fails a write loses nothing acked, and writing goes on after a reopen") {

@@ -24,7 +24,7 @@ node::ProvenValue value(unsigned char byte) {
   out.writer = filled<NodeId>(2);
   out.op_number = 3;
   out.record_index = 4;
-  out.document = {5, filled<Hash>(6)};
+  out.document = 5;
   return out;
 }
 
@@ -55,7 +55,9 @@ std::vector<Response> responses() {
   node::ScanOutcome page;
   page.values = {value(7), value(8)};
   page.next = filled<Address>(9);
-  node::ScanOutcome last;
+  node::ScanOutcome last;  // of the shortest value there is
+  last.values = {value(0)};
+  last.values[0].key = "k";
   node::WriteOutcome write;
   write.first_op = 1;
   write.last_op = 300;
@@ -71,6 +73,7 @@ std::vector<Response> responses() {
           absent,
           page,
           last,
+          node::ScanOutcome(),
           write,
           status,
           node::SavedFile{"kvswarm..."},

@@ -249,14 +249,12 @@ TEST_CASE("a scan gives every key once, page by page, with its proof") {
     StoreReply reply = pair.storage.ask(request::Scan{9, 1, from});
     REQUIRE(reply.status.ok());
     const Answer& answer = std::get<reply::Answered>(reply.body).answer;
-    const auto head = log::check_head(pair.document->swarm(), answer.head);
-    REQUIRE(head.ok());
-    const auto check = check_answer(pair.document->swarm(), *head, answer,
-                                    [](const auto&, const auto&) { return Status(); });
+    const auto check = pair.check({from, true}, answer);
+    INFO(check.status().message());
     REQUIRE(check.ok());
     for (const ProvenValue& value : check->values) CHECK(keys.erase(value.key) == 1);
-    more = answer.next.has_value();
-    if (more) from = *answer.next;
+    more = check->next.has_value();
+    if (more) from = *check->next;
   }
   CHECK(keys.empty());
   CHECK(pages > 1);

@@ -35,6 +35,18 @@ std::size_t accepted_lengths(const Bytes& bytes, Decode decode) {
   return accepted;
 }
 
+// How many single bits can be turned so that `accepts` is ok all the same.
+template <class Accepts>
+std::size_t accepted_flips(const Bytes& bytes, Accepts accepts) {
+  std::size_t accepted = 0;
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    Bytes altered = bytes;
+    altered[bit / 8] = static_cast<char>(altered[bit / 8] ^ (1 << bit % 8));
+    accepted += accepts(altered).ok() ? 1 : 0;
+  }
+  return accepted;
+}
+
 // The same for an encoding whose last field is the rest of the bytes: only what cuts the `fixed`
 // bytes before that field can be seen.
 template <class Decode>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "node/backend.h"
+#include "node/holds.h"
 #include "store/memory_store.h"
 #include "support/borrowed_store.h"
 #include "support/catch.h"
@@ -116,6 +117,22 @@ struct Pair {
     StoreReply reply = storage.ask(request::Read{5, 1, state::address_of(document->swarm(), key)});
     REQUIRE(reply.status.ok());
     return std::get<reply::Answered>(std::move(reply.body)).answer;
+  }
+
+  // As a reader checks it who knows the head and the document.
+  Result<AnswerCheck> check(const ReadQuestion& asked, const Answer& answer) const {
+    KVSWARM_ASSIGN_OR_RETURN(const log::Head head, log::check_head(document->swarm(), answer.head));
+    if (head.node != storage.key.id()) return Status(StatusCode::corruption, "another node's head");
+    const auto holds = first_holds(*document, head.node);
+    const Authority authority = [this](std::uint64_t, const NodeId& who) {
+      return std::optional(
+          document->is_writer(who) ? Status() : Status(StatusCode::unauthorised, "not listed"));
+    };
+    CheckedHeaders headers;
+    return check_answer({document->swarm(), head, holds, authority, headers}, asked, answer);
+  }
+  ReadQuestion get_of(const Bytes& key) const {
+    return {state::address_of(document->swarm(), key), false};
   }
 
   // The head that the storage node signed, or might have, when its log was that long.

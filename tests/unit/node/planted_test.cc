@@ -114,27 +114,6 @@ TEST_CASE("D4: nothing is written after a failed write until there is room again
   CHECK(again.reopened != nullptr);
 }
 
-TEST_CASE("A2: a delete of the writer's own block is no value") {
-  Pair pair;
-  const SwarmId& swarm = pair.document->swarm();
-  const auto block = pair.flush({{log::OpKind::put, "a", "1"}, {log::OpKind::del, "b", {}}});
-  pair.commit({block});
-  Answer answer = pair.read("a");
-  const auto checked = log::check_block(swarm, block);
-  REQUIRE(checked.ok());
-  const auto paths = log::all_inclusion_proofs(log::op_tree(swarm), checked->op_hashes);
-  answer.entries.at(0).op_index = 1;
-  answer.entries[0].path = paths.at(1);
-  answer.entries[0].encoded_op = Bytes(checked->ops.at(1).encoded_op);
-  answer.entries[0].value.clear();
-  const auto head = log::check_head(swarm, answer.head);
-  REQUIRE(head.ok());
-  const auto check =
-      check_answer(swarm, *head, answer, [](const auto&, const auto&) { return Status(); });
-  REQUIRE(!check.ok());
-  CHECK(check.status().code() == StatusCode::corruption);
-}
-
 TEST_CASE("what a block calls settled is so after a power cut, too") {
   Pair pair;
   settle(pair, committed(pair, {pair.put("a", "1")}));

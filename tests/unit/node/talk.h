@@ -5,6 +5,7 @@
 
 #include "node/core.h"
 #include "node/holds.h"
+#include "state/proof.h"
 #include "unit/node/pair.h"
 
 namespace kvswarm::node {
@@ -157,6 +158,7 @@ struct FalseLog {
     head.node = pair.storage.key.id();
     head.length = 1;
     head.document = content.document;
+    head.state_root = content.state_root;
     announcement.holds = log::encode_holds(holds);
     head.holds_root = log::holds_root(head.swarm, announcement.holds);
     content.holds_root = head.holds_root;
@@ -172,16 +174,18 @@ struct FalseLog {
   Announcement announcement;
 };
 
-// One put of `signer`, committed in a false log under a document of the liar's choice.
+// One put of `signer`, all of the state of a false log, under a document of the liar's choice.
 struct FalseValue {
   FalseValue(Pair& pair, const crypto::SigningKey& signer, const log::DocumentRef& document,
              const Bytes& key)
       : log(pair, record_of(pair, signer, document, key)) {
     answer.kind = AnswerKind::entries;
     answer.head = log.announcement.head;
-    answer.records.push_back({0, log.record, {}});
+    answer.proof = {static_cast<char>(state::kProofVersion),
+                    static_cast<char>(state::proof_tag::kLeaf)};
+    answer.proof += state::encode(leaf);
     answer.headers.push_back({block.header, block.signature});
-    answer.entries.push_back({0, 0, 0, {}, op, "bogus"});
+    answer.entries.push_back({0, {}, op, "bogus"});
   }
   log::Record record_of(Pair& pair, const crypto::SigningKey& signer,
                         const log::DocumentRef& document, const Bytes& key) {
@@ -197,11 +201,18 @@ struct FalseValue {
     block = log::make_block(header, {{op, "bogus", 1}}, signer);
     log::Record record;
     record.document = document;
-    record.blocks.push_back({signer.id(), 1, 1, log::block_hash(swarm, block.header), {}});
+    leaf.address = state::address_of(swarm, key);
+    leaf.op_hash = kvswarm::log::op_hash(swarm, op);
+    leaf.block_hash = kvswarm::log::block_hash(swarm, block.header);
+    leaf.document_number = document.number;
+    leaf.hold_number = 1;
+    record.blocks.push_back({signer.id(), 1, 1, leaf.block_hash, {}});
+    record.state_root = state::leaf_hash(swarm, state::encode(leaf));
     return record;
   }
 
   Bytes op;
+  state::Leaf leaf;
   log::SignedBlock block;
   FalseLog log;
   Answer answer;

@@ -1,0 +1,99 @@
+// The applier's part that answers: values of the state with the proof that they are all of it.
+#include "base/limits.h"
+#include "node/applier.h"
+#include "node/holds.h"
+#include "node/state_rows.h"
+#include "state/prover.h"
+
+namespace kvswarm::node {
+
+// The entries of one answer in the making, with each block header once.
+class Applier::Entries {
+ public:
+  Entries(const Applier& applier, Answer& answer) : applier_(applier), answer_(answer) {}
+
+  Status add(const rows::LeafRow& row, rows::ValueRow value) {
+    const auto [header, is_new] = headers_.try_emplace(
+        row.leaf.block_hash, static_cast<std::uint32_t>(answer_.headers.size()));
+    if (is_new) {
+      KVSWARM_ASSIGN_OR_RETURN(rows::BlockRow block, applier_.block_row(row));
+      answer_.headers.push_back({std::move(block.header), block.signature});
+    }
+    bytes_ +=
+        state::Leaf::kBytes + 32 * value.path.size() + value.encoded_op.size() + value.value.size();
+    AnswerEntry entry;
+    entry.header = header->second;
+    entry.path = std::move(value.path);
+    entry.encoded_op = std::move(value.encoded_op);
+    entry.value = std::move(value.value);
+    answer_.entries.push_back(std::move(entry));
+    return {};
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  const Applier& applier_;
+  Answer& answer_;
+  std::map<Hash, std::uint32_t> headers_;  // by block hash: where it stands
+  std::size_t bytes_ = 0;
+};
+
+Answer Applier::answer_with(AnswerKind kind) const {
+  Answer answer;
+  answer.kind = kind;
+  answer.head = signed_head_;
+  return answer;
+}
+
+Result<Answer> Applier::read(const Address& address) const {
+  if (find_hold(holds_, slicing::point_of(address)) == nullptr) {
+    Answer answer = answer_with(AnswerKind::moving);
+    answer.holder = holder_of(document_, address);
+    return answer;
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
+  Answer answer = answer_with(row ? AnswerKind::entries : AnswerKind::not_found);
+  if (row) {
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf, rows::decode_leaf_row(*row));
+    KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, value_row(address));
+    KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, std::move(value)));
+  }
+  return proven(std::move(answer), {address, false});
+}
+
+Result<Answer> Applier::scan(const Address& from) const {
+  Answer answer = answer_with(AnswerKind::entries);
+  Entries entries(*this, answer);
+  const auto leaves = options_.store->cursor();
+  const auto values = options_.store->cursor();
+  const Bytes table = rows::leaf_table();
+  values->seek(rows::value(from));
+  for (leaves->seek(rows::leaf(from)); leaves->valid(); leaves->next(), values->next()) {
+    const BytesView name = leaves->key();
+    if (name.substr(0, table.size()) != table) break;
+    if (entries.bytes() >= limits::kScanPageBytes ||
+        answer.entries.size() >= limits::kScanPageEntries) {
+      break;
+    }
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf, rows::decode_leaf_row(leaves->value()));
+    if (!values->valid() || values->key() != rows::value(leaf.leaf.address)) {
+      KVSWARM_RETURN_IF_ERROR(values->status());
+      return Status(StatusCode::corruption, "the value of a stored key is missing");
+    }
+    KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, rows::decode_value_row(values->value()));
+    KVSWARM_RETURN_IF_ERROR(entries.add(leaf, std::move(value)));
+  }
+  KVSWARM_RETURN_IF_ERROR(leaves->status());
+  return proven(std::move(answer), {from, true});
+}
+
+// With the proof of the head's state root; corruption when rows have come to differ from it.
+Result<Answer> Applier::proven(Answer answer, const ReadQuestion& asked) const {
+  LeafRows leaves(*options_.store);
+  KVSWARM_ASSIGN_OR_RETURN(
+      answer.proof,
+      state::make_proof(trie_->view(), proof_question(asked, answer.entries.size()), leaves));
+  return answer;
+}
+
+}  // namespace kvswarm::node
