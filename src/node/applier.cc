@@ -190,7 +190,15 @@ Result<std::optional<BlockVerdict>> Applier::committed_before(
   if (!may_be) return std::optional<BlockVerdict>();
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::block(
                                                header.writer, header.incarnation, header.number)));
-  if (!row && !same_stream) return std::optional<BlockVerdict>();
+  if (!row && !same_stream) {
+    // Swept, if a later one of its incarnation is here: a sweep leaves the last one of each.
+    const auto last = options_.store->cursor();
+    last->seek_last_before(rows::block(header.writer, header.incarnation + 1, 0));
+    KVSWARM_RETURN_IF_ERROR(last->status());
+    const Bytes its_key = rows::block(header.writer, header.incarnation, header.number);
+    if (!last->valid() || last->key() <= its_key) return std::optional<BlockVerdict>();
+    return std::optional(refuse(commit, block, log::RefusalReason::already_applied));
+  }
   if (!row) {
     // Earlier in this very commit: the writer sends it again. Else it was swept.
     KVSWARM_ASSIGN_OR_RETURN(const rows::StreamCursor stored,

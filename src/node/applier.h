@@ -54,6 +54,7 @@ class Applier {
     // below so many leaves; 0: from the memory, by the number of keys when opened.
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;
+    std::uint64_t sweep_bytes = limits::kSweepBytes;  // of block rows, at least; then a sweep
   };
 
   // Reads what the store holds, all leaf rows too; an empty store is a log of length 0. corruption

@@ -1,7 +1,7 @@
 // The applier's part about what need not be kept: when a sweep of block rows is due, and its steps.
+#include <algorithm>
 #include <utility>
 
-#include "base/limits.h"
 #include "node/applier.h"
 
 namespace kvswarm::node {
@@ -12,7 +12,7 @@ bool Applier::is_sweep_due() const {
   constexpr std::uint64_t kRowBytes = 512;  // about what a block row, or the rows of a leaf, take
   const std::uint64_t unswept = (block_counts_.committed - block_counts_.swept) * kRowBytes;
   const std::uint64_t live = head_.live_bytes + head_.live_keys * kRowBytes;
-  return unswept >= std::max(limits::kSweepBytes, live / 8);
+  return unswept >= std::max(options_.sweep_bytes, live / 8);
 }
 
 Result<BlockSweep::Step> Applier::sweep() {

@@ -228,6 +228,7 @@ struct Restored {
 };
 struct Refilled {
   NodeId destination;
+  std::uint64_t epoch = 0;
   Outbox::Refilled result;
   std::deque<QueuedBlock> queue;  // all that waits for the destination now, if that is new
 };
@@ -271,6 +272,7 @@ class Backend {
     // As in Applier::Options.
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;
+    std::uint64_t sweep_bytes = limits::kSweepBytes;  // Applier::Options
     // What the store takes on the disk. May be empty: not known.
     std::function<std::uint64_t()> disk_bytes;
     // The document that the operator gave; empty: the last one that the directory used.

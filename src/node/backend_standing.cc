@@ -84,7 +84,7 @@ Result<std::optional<Announcement>> Backend::announce(SessionKey session) {
 }
 
 StoreReply Backend::run(request::Refill& request) {
-  StoreReply out{ready_to_write(), reply::Refilled{request.destination, {}, {}}};
+  StoreReply out{ready_to_write(), reply::Refilled{request.destination, request.epoch, {}, {}}};
   if (!out.status.ok()) return out;
   rows::BlockPlace cursor;
   if (request.known_block) {

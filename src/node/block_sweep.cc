@@ -1,5 +1,7 @@
 #include "node/block_sweep.h"
 
+#include <optional>
+
 #include "base/limits.h"
 
 namespace kvswarm::node {
@@ -59,21 +61,28 @@ Status BlockSweep::drop(store::Store& store, Step& step) {
   const Bytes table = rows::block_table();
   const auto cursor = store.cursor();
   store::Batch batch;
+  // The row before, if it may go; it does when one of the same incarnation follows.
+  std::optional<std::pair<NodeId, rows::BlockPlace>> before;
   cursor->seek(next_);
   step.is_done = true;
   for (std::size_t read = 0; cursor->valid(); cursor->next(), ++read) {
     if (cursor->key().substr(0, table.size()) != table) break;
-    if (read == limits::kSweepRows) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto key,
+                             rows::decode_block_key(cursor->key().substr(table.size())));
+    const bool same_stream = before && before->first == key.first &&
+                             before->second.incarnation == key.second.incarnation;
+    if (same_stream) {
+      batch.erase(rows::block(before->first, before->second.incarnation, before->second.number));
+      ++step.dropped;
+    }
+    before.reset();
+    if (read >= limits::kSweepRows) {
       next_ = Bytes(cursor->key());
       step.is_done = false;
       break;
     }
-    KVSWARM_ASSIGN_OR_RETURN(const auto key,
-                             rows::decode_block_key(cursor->key().substr(table.size())));
     KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow row, rows::decode_block_row(cursor->value()));
-    if (is_needed(key.first, key.second, row)) continue;
-    batch.erase(Bytes(cursor->key()));
-    ++step.dropped;
+    if (!is_needed(key.first, key.second, row)) before = key;
   }
   KVSWARM_RETURN_IF_ERROR(cursor->status());
   return batch.empty() ? Status() : store.write(batch, store::Sync::no);

@@ -3,7 +3,8 @@
 //
 // First all leaf rows are read, and the records with a live op marked, one bit each; then the block
 // rows of the other records go, but for what a writer may still send again: the blocks that it has
-// not named as settled. In steps of bounded size, between which the log goes on: a leaf that is
+// not named as settled, and the last one of each of its incarnations, which says how far that one
+// went. In steps of bounded size, between which the log goes on: a leaf that is
 // written meanwhile refers to a newer record than those that are looked at, so that nothing that is
 // needed can go. A crash loses the marks and nothing else.
 //

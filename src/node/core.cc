@@ -228,7 +228,7 @@ void Core::handle(event::Cancel& event) {
 }
 
 void Core::handle(event::StoreReplied& event) {
-  if (event.reply.reopened) take_over(*event.reply.reopened);
+  if (event.reply.reopened) take_over(*event.reply.reopened, event.reply.status.ok());
   std::visit([this, &event](auto& body) { on_reply(event.reply.status, body); }, event.reply.body);
 }
 
@@ -239,7 +239,9 @@ void Core::handle(event::DescribeStatus& event) {
 
 // The store was opened again after a failed write, which may have landed all the same: what waits
 // in the outbox is what the disk says, and so is the document in force.
-void Core::take_over(const Reopened& reopened) {
+void Core::take_over(const Reopened& reopened, bool writes) {
+  refill_asked_.clear();  // what was not synced may be undone
+  refilled_.clear();
   delivery_ = Delivery();
   for (const auto& [destination, queue] : reopened.queued) {
     for (const QueuedBlock& block : queue) delivery_.add(block);
@@ -248,7 +250,9 @@ void Core::take_over(const Reopened& reopened) {
   next_op_ = reopened.next_op;
   refused_range_ = reopened.refused_range;
   waits_dirty_ = true;
-  for (const KeptEvidence& kept : evidence_.not_stored()) store_evidence(kept);
+  if (writes) {  // else the next opening asks again, and not each failed one
+    for (const KeptEvidence& kept : evidence_.take_not_stored()) store_evidence(kept);
+  }
   if (reopened.document != document_) put_in_force(reopened.document);
 }
 
@@ -286,8 +290,7 @@ void Core::on_ready(const Connections::Ready& ready) {
   ask(request::Greet{ready.connection, ready.peer, ready.hello.known_head,
                      ready.hello.known_block});
   if (listed) send_evidence(ready.connection);
-  known_blocks_[ready.connection] = ready.hello.known_block;
-  check_refill(ready.connection, ready.peer);
+  hold_until_refilled(ready);
   delivery_.restart(ready.peer);
   start_reads(ready.peer);
 }
@@ -299,6 +302,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   ahead_.erase(gone.connection);
   heard_evidence_.erase(gone.connection);
   known_blocks_.erase(gone.connection);
+  if (!connections_.is_ready(gone.peer)) held_.erase(gone.peer);
   delivery_.restart(gone.peer);
   incoming_.forget(gone.connection);
   judging_.erase(gone.peer);

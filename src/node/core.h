@@ -158,7 +158,7 @@ class Core {
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
   Status contradiction(const NodeId& peer, const log::SignedHead& head);
   LogPlace seen_length(const NodeId& peer) const;
-  void take_over(const Reopened& reopened);
+  void take_over(const Reopened& reopened, bool writes);
   void put_in_force(const config::Document& document);
   Hello make_hello(const NodeId& peer) const;
 
@@ -258,6 +258,7 @@ class Core {
   void on_reply(const Status& status, reply::Done& reply);
 
   // Destinations that came back from an older copy (core_refill.cc)
+  void hold_until_refilled(const Connections::Ready& ready);
   void check_refill(ConnectionId connection, const NodeId& peer);
   void on_reply(const Status& status, reply::Refilled& reply);
 
@@ -322,8 +323,10 @@ class Core {
   std::vector<BlockCost> committing_;  // empty: no commit is being written
   std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile
   std::map<ConnectionId, std::optional<KnownBlock>> known_blocks_;  // as the peers' hellos said
-  std::map<NodeId, std::uint64_t> refilled_;  // up to which epoch the outbox has seen to it
-  std::map<NodeId, bool> recording_;          // heads at the store; true: a newer one is to follow
+  std::map<NodeId, std::uint64_t> refilled_;      // up to which epoch the outbox has seen to it
+  std::map<NodeId, std::uint64_t> refill_asked_;  // the same, asked of the store
+  std::map<NodeId, std::uint64_t> held_;          // streams that wait until that epoch was seen to
+  std::map<NodeId, bool> recording_;  // heads at the store; true: a newer one is to follow
   EvidenceBook evidence_;
   std::set<ConnectionId> heard_evidence_;  // connections whose evidence came
   std::deque<std::string> problems_;       // the last ones, for status

@@ -1,9 +1,23 @@
 // The core's part about a storage node that came back from an older copy of its data and declared
 // it by a new epoch of its log: the outbox goes back to what the node says it has, and what it lost
 // is sent again. It may say less than is true; a block that it has already does no harm (X3).
+#include <algorithm>
+
 #include "node/core.h"
 
 namespace kvswarm::node {
+
+// Its hello names its epoch and the newest of our blocks that it has. Until both were seen to, no
+// block goes there: one that it took as the first of an incarnation would stand before what it
+// lost. The epoch here bears no signature; who makes one up holds up its own stream alone.
+void Core::hold_until_refilled(const Connections::Ready& ready) {
+  known_blocks_[ready.connection] = ready.hello.known_block;
+  held_.erase(ready.peer);
+  if (ready.hello.keeps_log && ready.hello.epoch > refilled_[ready.peer]) {
+    held_[ready.peer] = ready.hello.epoch;
+  }
+  check_refill(ready.connection, ready.peer);
+}
 
 // Once for each epoch of a node's log: as soon as both its head of that epoch and its hello are
 // here.
@@ -12,9 +26,9 @@ void Core::check_refill(ConnectionId connection, const NodeId& peer) {
   const auto known = known_blocks_.find(connection);
   if (witnessed == witnessed_.end() || known == known_blocks_.end()) return;
   const std::uint64_t epoch = witnessed->second.head.epoch;
-  std::uint64_t& refilled = refilled_[peer];
-  if (refilled >= epoch) return;
-  refilled = epoch;
+  std::uint64_t& asked = refill_asked_[peer];
+  if (asked >= epoch) return;
+  asked = epoch;
   ask(request::Refill{peer, epoch, known->second});
 }
 
@@ -23,8 +37,13 @@ void Core::on_reply(const Status& status, reply::Refilled& reply) {
   if (!status.ok()) {
     tell(Severity::error,
          "what node " + short_hex(peer) + " lost cannot be queued again: " + status.message());
-    refilled_.erase(peer);  // on the next connection
+    refill_asked_.erase(peer);  // with the next head or connection; the stream is held until then
     return;
+  }
+  std::uint64_t& refilled = refilled_[peer];
+  refilled = std::max(refilled, reply.epoch);
+  if (const auto held = held_.find(peer); held != held_.end() && held->second <= refilled) {
+    held_.erase(held);
   }
   if (!reply.result.is_new) return;
   delivery_.replace(peer, reply.queue);

@@ -90,8 +90,7 @@ void Core::on_reply(const Status& status, reply::Placed& reply) {
     return;
   }
   for (const QueuedBlock& block : reply.result.blocks) delivery_.add(block);
-  const auto& left = reply.result.pending;
-  pending_ops_ = std::set<std::uint64_t>(left.begin(), left.end());
+  for (const std::uint64_t number : reply.result.placed) pending_ops_.erase(number);
   if (reply.result.is_cut) place_pending_at_ms_ = now_.monotonic_ms;
   waits_dirty_ = true;
 }
@@ -99,6 +98,7 @@ void Core::on_reply(const Status& status, reply::Placed& reply) {
 void Core::send_blocks() {
   for (const NodeId& destination : delivery_.destinations()) {
     if (destination != self_ && !connections_.is_ready(destination)) continue;
+    if (held_.count(destination) > 0) continue;
     while (const auto number = delivery_.next_to_load(destination, now_)) {
       ask(request::LoadBlock{destination, delivery_.incarnation(destination), *number});
     }
@@ -120,7 +120,9 @@ void Core::on_reply(const Status& status, reply::Loaded& reply) {
     }
     return;
   }
-  const auto connection = connections_.connection_to(reply.destination);
+  const auto connection = held_.count(reply.destination) > 0
+                              ? std::nullopt
+                              : connections_.connection_to(reply.destination);
   const bool taken =
       connection && connections_.send(*connection, make_message(MessageType::block, reply.number,
                                                                 log::encode(reply.block)));

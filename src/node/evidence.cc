@@ -1,6 +1,7 @@
 #include "node/evidence.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
 
@@ -44,9 +45,9 @@ void EvidenceBook::stored(const Hash& subject, bool is_stored) {
   }
 }
 
-std::vector<KeptEvidence> EvidenceBook::not_stored() const {
+std::vector<KeptEvidence> EvidenceBook::take_not_stored() {
   std::vector<KeptEvidence> out;
-  for (const Hash& subject : not_stored_) out.push_back(kept_.at(subject));
+  for (const Hash& subject : std::exchange(not_stored_, {})) out.push_back(kept_.at(subject));
   return out;
 }
 

@@ -33,7 +33,7 @@ class EvidenceBook {
 
   // What became of writing a piece to the disk, by subject.
   void stored(const Hash& subject, bool is_stored);
-  std::vector<KeptEvidence> not_stored() const;
+  std::vector<KeptEvidence> take_not_stored();  // to be written now
   std::size_t size() const { return kept_.size(); }
 
   // A checked head of a third party's log. Returns an earlier one of the same epoch and length that

@@ -28,11 +28,7 @@ Judged judge(const log::Refusal& refusal, const log::BlockHeader& header, std::u
              const KnownDocuments& documents) {
   using log::RefusalReason;
   if (log::is_temporary(refusal.reason)) return {Judgement::temporary};
-  if (refusal.reason == RefusalReason::already_applied) {
-    const bool is_so =
-        refusal.cursor_incarnation == header.incarnation && refusal.cursor_number >= header.number;
-    return {is_so ? Judgement::applied_before : Judgement::lasting};
-  }
+  if (refusal.reason == RefusalReason::already_applied) return {Judgement::applied_before};
   const std::uint64_t number = refusal.document.number;
   const auto named = documents.find(number);
   if (named != documents.end() && named->second.hash != refusal.document.hash) {

@@ -19,7 +19,7 @@ enum class Judgement {
   other_document,    // likewise: under another document than ours with its number
   contradicted,      // likewise: the documents say otherwise
   missing_document,  // cannot be judged without a document between ours and the block's
-  applied_before,    // the node has it, and all before it, and gives no receipt any more
+  applied_before,    // the node says that it has the block, and gives no receipt any more
   final_refusal,     // of blocks of the incarnation behind the node's cursor
 };
 

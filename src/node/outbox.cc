@@ -17,12 +17,15 @@ struct Outbox::Placing {
   std::map<Address, rows::Placement> placements;
   std::set<Address> waiting;  // addresses with an op that stays or becomes pending
   std::map<std::uint64_t, Address> new_pending;
-  std::vector<std::uint64_t> placed_pending;
+  struct Group {  // of a block in the making
+    std::vector<NumberedOp> ops;
+    std::size_t bytes = 0;
+  };
+  std::map<NodeId, Group> groups;
+  std::size_t pending_bytes = 0;  // of ops that were pending
   std::uint64_t next_op = 0;
   Flushed result;
 };
-
-namespace {}  // namespace
 
 std::size_t Outbox::block_bytes(const log::SignedBlock& block) {
   return block.header.size() + Signature::kSize + block.body.size();
@@ -189,6 +192,13 @@ rows::OutboxState Outbox::first_incarnation(const NodeId& destination) const {
   return first;
 }
 
+// In memory, by op number; an op may be pending already.
+void Outbox::make_pending(const std::map<std::uint64_t, Address>& ops) {
+  for (const auto& [number, address] : ops) {
+    if (pending_.emplace(number, address).second) pending_addresses_.insert(address);
+  }
+}
+
 void Outbox::adopt(const config::Document& document) {
   const bool is_added = !document_.is_writer(options_.self) && document.is_writer(options_.self);
   if (is_added) grant_ = document_.number() + 1;
@@ -199,15 +209,15 @@ void Outbox::adopt(const config::Document& document) {
 Result<bool> Outbox::may_place(const Placing& placing, const NumberedOp& op,
                                const std::optional<NodeId>& destination) const {
   const bool in_time = destination && document_.is_writer(options_.self) &&
-                       !is_outdated(state_of(placing, *destination)) && !placing.result.is_cut;
+                       !is_outdated(state_of(placing, *destination));
   if (!in_time) return false;
   return may_follow(placing, op.address, *destination);
 }
 
 void Outbox::leave_pending(Placing& placing, const NumberedOp& op) const {
   placing.waiting.insert(op.address);
-  placing.result.pending.push_back(op.number);
   if (op.was_pending) return;
+  placing.result.pending.push_back(op.number);
   placing.new_pending[op.number] = op.address;
   placing.batch.put(rows::pending(op.number),
                     rows::encode(rows::PendingOp{op.encoded_op, op.value}));
@@ -222,38 +232,37 @@ Status Outbox::read_pending(NumberedOp& op) const {
   return {};
 }
 
-Status Outbox::place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_t wall_ms) {
-  std::map<NodeId, std::vector<NumberedOp>> groups;
-  std::map<NodeId, std::size_t> group_bytes;
-  std::size_t pending_bytes = 0;
-  for (NumberedOp& op : ops) {
-    const auto destination = route(op.address);
-    KVSWARM_ASSIGN_OR_RETURN(const bool placeable, may_place(placing, op, destination));
-    if (!placeable) {
-      leave_pending(placing, op);
-      continue;
-    }
-    if (op.was_pending) {
-      KVSWARM_RETURN_IF_ERROR(read_pending(op));
-      placing.batch.erase(rows::pending(op.number));
-      placing.placed_pending.push_back(op.number);
-      pending_bytes += op.encoded_op.size() + op.value.size();
-      placing.result.is_cut = pending_bytes >= limits::kPlacedBytes;
-    }
-    auto& group = groups[*destination];
-    std::size_t& bytes = group_bytes[*destination];
-    const std::size_t size = op.encoded_op.size() + op.value.size() + 10;
-    if (group.size() == limits::kBlockOps || bytes + size > limits::kBlockBodyBytes) {
-      seal(placing, *destination, group, wall_ms);
-      bytes = 0;
-    }
-    bytes += size;
-    placing.placements[op.address] = {*destination, state_of(placing, *destination).incarnation,
-                                      state_of(placing, *destination).next_number};
-    group.push_back(std::move(op));
+Status Outbox::place_one(Placing& placing, NumberedOp op, std::uint64_t wall_ms) {
+  const auto destination = route(op.address);
+  KVSWARM_ASSIGN_OR_RETURN(const bool placeable, may_place(placing, op, destination));
+  if (!placeable) {
+    leave_pending(placing, op);
+    return {};
   }
-  for (auto& [destination, group] : groups) seal(placing, destination, group, wall_ms);
+  if (op.was_pending) {
+    KVSWARM_RETURN_IF_ERROR(read_pending(op));
+    placing.batch.erase(rows::pending(op.number));
+    placing.result.placed.push_back(op.number);
+    placing.pending_bytes += op.encoded_op.size() + op.value.size();
+    placing.result.is_cut = placing.pending_bytes >= limits::kPlacedBytes;
+  }
+  Placing::Group& group = placing.groups[*destination];
+  const std::size_t size = op.encoded_op.size() + op.value.size() + 10;
+  if (group.ops.size() == limits::kBlockOps || group.bytes + size > limits::kBlockBodyBytes) {
+    seal(placing, *destination, group.ops, wall_ms);
+    group.bytes = 0;
+  }
+  group.bytes += size;
+  const rows::OutboxState state = state_of(placing, *destination);
+  placing.placements[op.address] = {*destination, state.incarnation, state.next_number};
+  group.ops.push_back(std::move(op));
   return {};
+}
+
+void Outbox::seal_all(Placing& placing, std::uint64_t wall_ms) {
+  for (auto& [destination, group] : placing.groups) {
+    seal(placing, destination, group.ops, wall_ms);
+  }
 }
 
 void Outbox::seal(Placing& placing, const NodeId& destination, std::vector<NumberedOp>& ops,
@@ -316,11 +325,8 @@ Result<Outbox::Flushed> Outbox::commit(Placing& placing) {
   for (const QueuedBlock& block : placing.result.blocks) {
     queued_[block.destination].push_back(block);
   }
-  for (const auto& [number, address] : placing.new_pending) {
-    pending_[number] = address;
-    pending_addresses_.insert(address);
-  }
-  for (const std::uint64_t number : placing.placed_pending) {
+  make_pending(placing.new_pending);
+  for (const std::uint64_t number : placing.result.placed) {
     pending_addresses_.erase(pending_addresses_.find(pending_.at(number)));
     pending_.erase(number);
   }
@@ -331,8 +337,6 @@ Result<Outbox::Flushed> Outbox::flush(const std::vector<WriteOp>& ops, std::uint
   Placing placing;
   placing.next_op = next_op_;
   placing.waiting.insert(pending_addresses_.begin(), pending_addresses_.end());
-  std::vector<NumberedOp> numbered;
-  numbered.reserve(ops.size());
   for (const WriteOp& op : ops) {
     NumberedOp entry;
     entry.number = placing.next_op++;
@@ -340,24 +344,23 @@ Result<Outbox::Flushed> Outbox::flush(const std::vector<WriteOp>& ops, std::uint
     entry.encoded_op =
         log::encode(log::make_op(options_.swarm, op.kind, entry.number, op.key, op.value));
     entry.value = op.value;
-    numbered.push_back(std::move(entry));
+    KVSWARM_RETURN_IF_ERROR(place_one(placing, std::move(entry), wall_ms));
   }
+  seal_all(placing, wall_ms);
   placing.result.first_op = next_op_;
   placing.result.last_op = placing.next_op - 1;
-  KVSWARM_RETURN_IF_ERROR(place(placing, std::move(numbered), wall_ms));
   return commit(placing);
 }
 
 Result<Outbox::Flushed> Outbox::place_pending(std::uint64_t wall_ms) {
   Placing placing;
   placing.next_op = next_op_;
-  std::vector<NumberedOp> numbered;
-  numbered.reserve(pending_.size());
   for (const auto& [number, address] : pending_) {
-    numbered.push_back({number, address, {}, {}, true});
+    KVSWARM_RETURN_IF_ERROR(place_one(placing, {number, address, {}, {}, true}, wall_ms));
+    if (placing.result.is_cut) break;
   }
-  KVSWARM_RETURN_IF_ERROR(place(placing, std::move(numbered), wall_ms));
-  if (placing.placed_pending.empty()) return std::move(placing.result);
+  seal_all(placing, wall_ms);
+  if (placing.result.placed.empty()) return std::move(placing.result);
   return commit(placing);
 }
 
@@ -407,10 +410,7 @@ Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Rec
   refused_range_.widen(settled.refused);
   auto& queue = queued_[destination];
   queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(count));
-  for (const auto& [number, address] : moved_addresses) {
-    pending_[number] = address;
-    pending_addresses_.insert(address);
-  }
+  make_pending(moved_addresses);
   return settled;
 }
 

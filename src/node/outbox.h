@@ -82,7 +82,8 @@ class Outbox {
     std::uint64_t first_op = 0;
     std::uint64_t last_op = 0;
     std::vector<QueuedBlock> blocks;     // new ones, in sending order per destination
-    std::vector<std::uint64_t> pending;  // op numbers that could not be placed
+    std::vector<std::uint64_t> pending;  // new op numbers that could not be placed
+    std::vector<std::uint64_t> placed;   // op numbers that were pending before
     bool is_cut = false;                 // more could have been, but not in one batch
   };
   // All of the ops or none. The ops are checked by the caller (sizes).
@@ -121,7 +122,7 @@ class Outbox {
     std::uint64_t ops = 0;                // that are refused ops now
     OpRange range;                        // has them
     std::vector<std::uint64_t> released;  // op numbers that are pending again
-    std::uint64_t settled = 0;            // applied_before: the last block that is settled now
+    std::uint64_t settled = 0;            // applied_before: the block that is settled now
   };
   // Judges a refusal that `destination` signed (checked), remembers it, and acts on a final one.
   Result<Refused> refuse(const NodeId& destination, const log::SignedRefusal& signed_refusal,
@@ -141,7 +142,8 @@ class Outbox {
 
   // A destination's log began `epoch`, with `cursor` as the newest of our blocks in it: what it
   // lost waits again, as the same blocks where they are all stored still, else as ops of a new
-  // incarnation. Nothing, when the outbox has seen to that epoch before.
+  // incarnation. Nothing, when the outbox has seen to that epoch before. Between the word about
+  // the cursor and this call no block may be on its way there.
   struct Refilled {
     bool is_new = false;  // the queue has changed
     std::uint64_t blocks = 0;
@@ -201,12 +203,14 @@ class Outbox {
                          const std::optional<NodeId>& destination) const;
   Status read_pending(NumberedOp& op) const;
   void leave_pending(Placing& placing, const NumberedOp& op) const;
-  Status place(Placing& placing, std::vector<NumberedOp> ops, std::uint64_t wall_ms);
+  Status place_one(Placing& placing, NumberedOp op, std::uint64_t wall_ms);
+  void seal_all(Placing& placing, std::uint64_t wall_ms);
   void seal(Placing& placing, const NodeId& destination, std::vector<NumberedOp>& ops,
             std::uint64_t wall_ms);
   rows::OutboxState state_of(const Placing& placing, const NodeId& destination) const;
   bool is_outdated(const rows::OutboxState& state) const;
   rows::OutboxState next_incarnation(const rows::OutboxState& before) const;
+  void make_pending(const std::map<std::uint64_t, Address>& ops);
   rows::OutboxState first_incarnation(const NodeId& destination) const;
   static std::size_t block_bytes(const log::SignedBlock& block);
   static void put_queued(const QueuedBlock& block, store::Batch& batch);
@@ -219,6 +223,7 @@ class Outbox {
   Status drop_receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number,
                       rows::OutboxState& state, store::Batch& batch) const;
   struct Refilling;  // the state of one refill in the making
+  Result<std::optional<rows::BlockPlace>> first_stored_behind(const Refilling& refilling) const;
   Status queue_again(Refilling& refilling) const;
   Status release_all(Refilling& refilling) const;
   Status drop_receipts(Refilling& refilling) const;
@@ -229,7 +234,8 @@ class Outbox {
                            const std::vector<rows::PendingOp>& entries, store::Batch& batch) const;
   Status drop_block(const log::SignedBlock& block, std::uint64_t refused_up_to, store::Batch& batch,
                     Refused& out, std::map<std::uint64_t, Address>& released) const;
-  Status settle_without_receipt(const NodeId& destination, std::uint64_t number, Refused& out);
+  Status settle_without_receipt(const NodeId& destination, const log::SignedRefusal& signed_refusal,
+                                Refused& out);
   Status remember(const NodeId& destination, const log::SignedRefusal& signed_refusal,
                   const log::Refusal& refusal);
 

@@ -14,7 +14,8 @@ namespace kvswarm::node {
 
 struct Outbox::Refilling {
   NodeId destination;
-  rows::BlockPlace cursor;  // the destination's
+  rows::BlockPlace cursor;                // the destination's
+  std::optional<rows::BlockPlace> first;  // settled block behind it that is stored
   rows::OutboxState state;
   std::deque<QueuedBlock> queue;  // in front of what waits, or instead of it
   std::map<std::uint64_t, Address> released;
@@ -31,15 +32,17 @@ Result<Outbox::Refilled> Outbox::refill(const NodeId& destination, std::uint64_t
   refilling.cursor = cursor;
   refilling.state = found->second;
   rows::OutboxState& state = refilling.state;
-  const bool has_lost = cursor < rows::BlockPlace{state.incarnation, state.settled};
+  KVSWARM_ASSIGN_OR_RETURN(refilling.first, first_stored_behind(refilling));
+  const bool all_stored = state.dropped <= cursor;
+  const bool has_lost = refilling.first || !all_stored;
   if (has_lost) {
-    const bool all_stored = state.dropped <= cursor;
     if (!all_stored) {
       refilling.result.lost = rows::LostBlocks{wall_ms, epoch, cursor, state.dropped};
       refilling.batch.put(rows::lost_blocks(destination), rows::encode(*refilling.result.lost));
     }
     KVSWARM_RETURN_IF_ERROR(drop_receipts(refilling));
-    if (all_stored && cursor.incarnation == state.incarnation && !is_outdated(state)) {
+    const bool is_one_stream = refilling.first && refilling.first->incarnation == state.incarnation;
+    if (all_stored && is_one_stream && !is_outdated(state)) {
       KVSWARM_RETURN_IF_ERROR(queue_again(refilling));
     } else {
       KVSWARM_RETURN_IF_ERROR(release_all(refilling));
@@ -52,17 +55,32 @@ Result<Outbox::Refilled> Outbox::refill(const NodeId& destination, std::uint64_t
   KVSWARM_RETURN_IF_ERROR(options_.store->write(refilling.batch, store::Sync::no));
   found->second = state;
   if (has_lost) queued_[destination] = std::move(refilling.queue);
-  for (const auto& [number, address] : refilling.released) {
-    if (pending_.emplace(number, address).second) pending_addresses_.insert(address);
-  }
+  make_pending(refilling.released);
   if (refilling.result.lost) lost_blocks_[destination] = *refilling.result.lost;
   return std::move(refilling.result);
 }
 
-// The blocks behind the cursor are not settled any more.
+Result<std::optional<rows::BlockPlace>> Outbox::first_stored_behind(
+    const Refilling& refilling) const {
+  const rows::BlockPlace settled{refilling.state.incarnation, refilling.state.settled};
+  const Bytes table = rows::outgoing_of(refilling.destination);
+  const auto cursor = options_.store->cursor();
+  cursor->seek(rows::outgoing(refilling.destination, refilling.cursor.incarnation,
+                              refilling.cursor.number + 1));
+  KVSWARM_RETURN_IF_ERROR(cursor->status());
+  if (!cursor->valid() || cursor->key().substr(0, table.size()) != table) {
+    return std::optional<rows::BlockPlace>();
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockPlace place,
+                           rows::decode_block_place(cursor->key().substr(table.size())));
+  return place <= settled ? std::optional(place) : std::nullopt;
+}
+
+// The blocks behind the cursor, all of the incarnation that goes on, are not settled any more.
 Status Outbox::queue_again(Refilling& refilling) const {
   rows::OutboxState& state = refilling.state;
-  for (std::uint64_t number = refilling.cursor.number + 1; number <= state.settled; ++number) {
+  const std::uint64_t first = refilling.first->number;
+  for (std::uint64_t number = first; number <= state.settled; ++number) {
     KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
                              load(refilling.destination, state.incarnation, number));
     KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
@@ -78,7 +96,7 @@ Status Outbox::queue_again(Refilling& refilling) const {
     state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, bytes);
     ++refilling.result.blocks;
   }
-  state.settled = refilling.cursor.number;
+  state.settled = first - 1;
   const auto& waiting = queued_.at(refilling.destination);
   refilling.queue.insert(refilling.queue.end(), waiting.begin(), waiting.end());
   return {};

@@ -66,8 +66,15 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
   out.judgement = judged.judgement;
   out.missing_document = judged.missing;
   if (out.judgement == Judgement::applied_before) {
-    KVSWARM_RETURN_IF_ERROR(settle_without_receipt(destination, refusal.cursor_number, out));
-    return out;
+    // Only what an earlier life of this directory settled can have been applied without our having
+    // its receipt: of any other stream the word of a node is not enough.
+    const bool is_of_earlier_life = state.incarnation < least_incarnation_;
+    if (is_of_earlier_life && refusal.number == state.settled + 1) {
+      KVSWARM_RETURN_IF_ERROR(settle_without_receipt(destination, signed_refusal, out));
+      refusals_[destination] = refusal;
+      return out;
+    }
+    out.judgement = is_of_earlier_life ? Judgement::passed_over : Judgement::lasting;
   }
   if (out.judgement != Judgement::final_refusal) {
     KVSWARM_RETURN_IF_ERROR(remember(destination, signed_refusal, refusal));
@@ -88,31 +95,26 @@ Result<Outbox::Refused> Outbox::refuse(const NodeId& destination,
   queued_[destination].clear();
   refusals_[destination] = refusal;
   refused_range_.widen(out.range);
-  for (const auto& [number, address] : released) {
-    pending_[number] = address;
-    pending_addresses_.insert(address);
-  }
+  make_pending(released);
   return out;
 }
 
-// The destination signed that it has the blocks up to this one; their outcomes were known to an
-// earlier life of this directory, of which it is an older copy.
-Status Outbox::settle_without_receipt(const NodeId& destination, std::uint64_t number,
-                                      Refused& out) {
+// The outcomes of the block's ops were known to an earlier life of this directory, of which it is
+// an older copy. What the node signed is kept in the place of a receipt.
+Status Outbox::settle_without_receipt(const NodeId& destination,
+                                      const log::SignedRefusal& signed_refusal, Refused& out) {
   rows::OutboxState state = states_.at(destination);
-  auto& queue = queued_[destination];
+  auto& queue = queued_.at(destination);
+  ++state.settled;
+  state.retained_bytes += queue.front().bytes;
   store::Batch batch;
-  std::size_t count = 0;
-  for (; count < queue.size() && queue[count].number <= number; ++count) {
-    batch.erase(rows::queued(destination, queue[count].number));
-    state.retained_bytes += queue[count].bytes;
-    state.settled = queue[count].number;
-  }
+  batch.erase(rows::queued(destination, state.settled));
   batch.put(rows::outbox(destination), rows::encode(state));
+  batch.put(rows::refusal(destination), log::encode(signed_refusal));
   // Not synced: it is said again.
   KVSWARM_RETURN_IF_ERROR(options_.store->write(batch, store::Sync::no));
   states_[destination] = state;
-  queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(count));
+  queue.pop_front();
   out.settled = state.settled;
   return {};
 }

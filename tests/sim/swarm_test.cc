@@ -347,6 +347,39 @@ TEST_CASE("F1: two copies that start at the same moment stop both") {
   }
 }
 
+TEST_CASE("X3: a writer that meets a restored node for the first time writes once") {
+  Trio trio(12);
+  const NodeIndex other = trio.world.add_node();
+  trio.world.found({{trio.storage, 1}}, {trio.writer, other});
+  trio.start_all();
+  trio.finish(trio.world.put(trio.writer, "k", "1"));
+  const store::MemoryStore::Image copy = trio.world.disk(trio.storage).image();
+  trio.finish(trio.world.put(trio.writer, "k", "2"));
+  trio.world.crash(trio.storage);
+  trio.world.put_back(trio.storage, copy);
+  trio.finish(trio.world.restore(trio.storage));
+  trio.world.crash(trio.storage);
+  trio.world.start(trio.storage);
+  const std::size_t before = log_of(trio.world, trio.storage).size();
+
+  trio.world.start(other);
+  trio.finish(trio.world.put(other, "mine", "1", node::Goal::queued, 0));
+  const auto deleted = trio.finish(trio.world.del(other, "mine"));
+  const node::WriteOutcome outcome = written(deleted);
+  CHECK(outcome.reached);
+  CHECK(outcome.refused.empty());
+  CHECK(!got(trio.finish(trio.world.get(trio.reader, "mine"))).found);
+  std::size_t blocks = 0;
+  const auto log = log_of(trio.world, trio.storage);
+  for (std::size_t i = before; i < log.size(); ++i) {
+    for (const log::CommittedBlock& block : log[i].blocks) {
+      blocks += block.writer == trio.world.id(other);
+      CHECK(block.exceptions.empty());
+    }
+  }
+  CHECK(blocks == 2);
+}
+
 TEST_CASE("bytes changed on the way end the connection and never change a value") {
   Trio trio(11);
   trio.start_all();

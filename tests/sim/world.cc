@@ -105,6 +105,7 @@ void World::start(NodeIndex index, bool restoring) {
   options.document = machine.file;
   options.wall_ms = time().wall_ms;
   options.bucket_leaves = 1 + index % 3;
+  options.sweep_bytes = sweep_bytes;
   auto backend = node::Backend::open(std::move(options));
   KVSWARM_ASSERT(backend.ok());
   machine.backend = std::move(backend).value();

@@ -75,6 +75,9 @@ class World {
   // Why the node said that it must not go on; nothing while it has not.
   const std::optional<Status>& ended(NodeIndex index) const;
 
+  // Of block rows, after which they are swept: every few blocks.
+  std::uint64_t sweep_bytes = 8 * 1024;
+
   // Changes bytes on their way from one node; for hostile tests. Empty: no change.
   std::function<void(NodeIndex from, Bytes& bytes)> tamper;
 

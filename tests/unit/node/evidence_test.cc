@@ -116,6 +116,21 @@ TEST_CASE("evidence that could not be written is, once the store was opened agai
   CHECK(rows_of(talk.here) == 1);
 }
 
+TEST_CASE("evidence that could not be written is asked for once, however often that fails") {
+  EvidenceBook book;
+  KeptEvidence kept;
+  kept.facts.holds_alone = true;
+  const Hash subject = log::evidence_subject(kept.facts);
+  REQUIRE(book.add(kept));
+  CHECK(book.take_not_stored().empty());
+  book.stored(subject, false);
+  CHECK(book.take_not_stored().size() == 1);
+  CHECK(book.take_not_stored().empty());  // until it has failed again
+  book.stored(subject, false);
+  book.stored(subject, true);
+  CHECK(book.take_not_stored().empty());
+}
+
 TEST_CASE("F1: a head that does not extend the one before is observed, and told to nobody") {
   Talk talk;
   talk.connect(talk.pair.storage.key);

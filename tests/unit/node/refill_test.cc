@@ -1,5 +1,6 @@
 // A storage node that came back from an older copy gets back from its writers what they have still.
 #include "unit/node/authority.h"
+#include "unit/node/talk.h"
 
 #include "base/limits.h"
 
@@ -116,6 +117,79 @@ TEST_CASE("a storage node that lost nothing of ours gets nothing again") {
   CHECK_FALSE(here.refill(second).result.is_new);
   CHECK(here.state().epoch == 1);
   CHECK(here.waiting() == 1);
+}
+
+TEST_CASE("X3: a node that lost nothing of ours is not sent again what is on its way") {
+  Refilling here;
+  SECTION("the first blocks of all") {
+    here.commit({here.put("a", "1")});  // its receipt did not arrive
+    CHECK_FALSE(here.refill(std::nullopt).result.is_new);
+    CHECK(here.queued()[0].incarnation == 1);
+  }
+  SECTION("the first ones of an incarnation, when it has all before them") {
+    const log::SignedBlock first = here.put("a", "1");
+    here.settle(first);
+    here.remove();
+    here.tell_writer();
+    here.add();
+    here.tell_writer();
+    REQUIRE(here.writer.ask(request::Flush{{{log::OpKind::put, "a", "2"}}}).status.ok());
+    REQUIRE(here.state().incarnation > 1);
+    REQUIRE(here.state().settled == 0);
+    CHECK_FALSE(here.refill(first).result.is_new);
+    CHECK(here.waiting() == 1);
+  }
+  CHECK(here.waiting() == 1);
+  CHECK(here.state().epoch == 1);
+  CHECK(here.writer.backend->pending_ops().empty());
+}
+
+TEST_CASE("a node that has all of the incarnation before gets the blocks of this one as they are") {
+  Refilling here;
+  const log::SignedBlock first = here.put("a", "1");
+  here.settle(first);
+  here.remove();
+  here.tell_writer();
+  here.add();
+  here.tell_writer();
+  const store::MemoryStore::Image copy = here.storage.disk.image();
+  REQUIRE(here.writer.ask(request::Flush{{{log::OpKind::put, "k", "2"}}}).status.ok());
+  here.deliver();
+  const std::uint64_t incarnation = here.state().incarnation;
+  REQUIRE(incarnation > 1);
+
+  here.lose(copy);
+  const reply::Refilled refilled = here.refill(first);
+  CHECK(refilled.result.blocks == 1);
+  REQUIRE(refilled.queue.size() == 1);
+  CHECK(refilled.queue[0].incarnation == incarnation);
+  CHECK(refilled.queue[0].number == 1);
+  here.deliver();
+  CHECK(here.value() == "2");
+}
+
+TEST_CASE("no block goes to a node of a later epoch before it was seen to") {
+  Talk talk;
+  Pair& pair = talk.pair;
+  const store::MemoryStore::Image copy = pair.storage.disk.image();
+  talk.connect(pair.storage.key);
+  talk.write("a", "1");
+  REQUIRE(talk.count(MessageType::block) == 1);
+  pair.storage.put_back(copy);
+  REQUIRE(pair.storage.ask(request::Restore{}).status.ok());
+  pair.storage.open();
+
+  talk.heard.clear();
+  talk.far_hello.keeps_log = true;
+  talk.far_hello.epoch = 1;
+  talk.connect(pair.storage.key);
+  talk.write("b", "2");
+  CHECK(talk.count(MessageType::block) == 0);
+  const auto announcement = pair.greet({}).announcement;
+  REQUIRE(announcement.has_value());
+  talk.announce(*announcement);
+  talk.exchange();
+  CHECK(talk.count(MessageType::block) == 2);
 }
 
 TEST_CASE("a claim about our newest block counts only with our signature") {

@@ -126,25 +126,65 @@ TEST_CASE("random writes and sweeps: every value keeps what proves it, and old r
   }
 }
 
-TEST_CASE("a writer from an older copy is told that a swept block was applied, and goes on") {
+TEST_CASE("a restored writer is told that a swept block was applied, and goes on") {
   Sweeping here;
-  const log::SignedBlock first = here.put("k", "1");
+  here.settled_put("k", "0");
+  const log::SignedBlock waits = here.put("k", "1");
   const store::MemoryStore::Image copy = here.writer.disk.image();
-  here.settle(first);
+  here.settle(waits);
   here.settled_put("k", "2");
   here.settled_put("k", "3");
+  SECTION("of the incarnation that goes on") {}
+  SECTION("of an earlier one") {
+    here.remove();
+    here.tell_writer();
+    here.add();
+    here.tell_writer();
+    REQUIRE(here.writer.ask(request::Flush{{{log::OpKind::put, "k", "3"}}}).status.ok());
+    const auto& queue = here.writer.backend->queued().at(here.storage.key.id());
+    here.settle(here.load(1, queue.front().incarnation));
+  }
   here.sweep();
-  REQUIRE_FALSE(here.has_row(first));
+  REQUIRE_FALSE(here.has_row(waits));
 
   here.writer.put_back(copy);
   REQUIRE(here.waiting() == 1);
-  const Outbox::Refused refused = here.judged(here.load(1));
+  // Before it declared that it is an older copy, nobody's word makes it drop what waits.
+  CHECK(here.judged(here.load(2)).judgement == Judgement::lasting);
+  CHECK(here.waiting() == 1);
+  REQUIRE(here.writer.ask(request::Restore{}).status.ok());
+  here.writer.open();
+  const Outbox::Refused refused = here.judged(here.load(2));
   CHECK(refused.judgement == Judgement::applied_before);
-  CHECK(refused.settled == 1);
-  CHECK(here.waiting() == 0);
+  CHECK(refused.settled == 2);
   here.writer.open();
   CHECK(here.waiting() == 0);
+  CHECK(here.writer.backend->next_op() > 3);
+  const StoreReply counts = here.writer.ask(request::Count{});
+  CHECK(std::get<reply::Counts>(counts.body).refusals.count(here.storage.key.id()) == 1);
   CHECK(here.read("k").entries.at(0).value == "3");
+}
+
+TEST_CASE("a storage node's word that it applied a block takes nothing out of a living outbox") {
+  Sweeping here;
+  const log::SignedBlock block = here.put("k", "1");
+  here.put("l", "1");
+  log::Refusal lie;
+  lie.swarm = here.document->swarm();
+  lie.node = here.storage.key.id();
+  lie.writer = here.writer.key.id();
+  lie.incarnation = 1;
+  lie.number = 1;
+  lie.block_hash = here.hash_of(block);
+  lie.reason = log::RefusalReason::already_applied;
+  lie.document = {here.document->number(), here.document->hash()};
+  lie.cursor_incarnation = 1;
+  lie.cursor_number = ~std::uint64_t{0};
+  const auto judged = here.judged(log::sign_refusal(lie, here.storage.key), here.known);
+  CHECK(judged.judgement == Judgement::lasting);
+  CHECK(here.waiting() == 2);
+  here.settle(block);  // and the stream goes on
+  CHECK(here.waiting() == 1);
 }
 
 TEST_CASE("a sweep is due when past blocks take their share, and once done it is not") {
