@@ -235,16 +235,16 @@ TEST_CASE("A2: the value of a writer that the leaf's document does not list is n
   const auto forger = crypto::SigningKey::generate(random);
   const SwarmId& swarm = story.document->swarm();
   // The storage node signs states as it likes; what it cannot do is sign for a writer.
-  for (const auto* signer : {&forger, &Story::other_writer()}) {
+  const auto verdict = [&](const crypto::SigningKey& signer, const NodeId& destination) {
     log::BlockHeader header;
     header.swarm = swarm;
-    header.writer = signer->id();
-    header.destination = story.storage.key.id();
+    header.writer = signer.id();
+    header.destination = destination;
     header.incarnation = 1;
     header.number = 1;
     header.document = {story.document->number(), story.document->hash()};
     const Bytes op = log::encode(log::make_op(swarm, log::OpKind::put, 1, "b", "bogus"));
-    const auto block = log::make_block(header, {{op, "bogus", 1}}, *signer);
+    const auto block = log::make_block(header, {{op, "bogus", 1}}, signer);
     state::Leaf leaf;
     leaf.address = story.get_of("b").address;
     leaf.op_hash = log::op_hash(swarm, op);
@@ -261,9 +261,13 @@ TEST_CASE("A2: the value of a writer that the leaf's document does not list is n
     made_up.proof += state::encode(leaf);
     made_up.headers.push_back({block.header, block.signature});
     made_up.entries.push_back({0, {}, op, "bogus"});
-    const Status status = story.check(story.get_of("b"), made_up).status();
-    CHECK(status.code() == (signer == &forger ? StatusCode::unauthorised : StatusCode::ok));
-  }
+    return story.check(story.get_of("b"), made_up).status().code();
+  };
+  const NodeId here = story.storage.key.id();
+  CHECK(verdict(Story::other_writer(), here) == StatusCode::ok);
+  CHECK(verdict(forger, here) == StatusCode::unauthorised);
+  // Nor may it pass off what a writer signed for another node.
+  CHECK(verdict(Story::other_writer(), forger.id()) == StatusCode::corruption);
 }
 
 TEST_CASE("A2: a leaf may name neither a delete nor another key's put nor what is still to come") {
