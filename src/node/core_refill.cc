@@ -40,19 +40,25 @@ void Core::on_reply(const Status& status, reply::Refilled& reply) {
     refill_asked_.erase(peer);  // with the next head or connection; the stream is held until then
     return;
   }
+  if (reply.result.is_new) {
+    delivery_.replace(peer, reply.queue);
+    pending_ops_.insert(reply.result.released.begin(), reply.result.released.end());
+    place_pending_at_ms_ = now_.monotonic_ms;
+    waits_dirty_ = true;
+    tell(Severity::warning, "node " + short_hex(peer) +
+                                " came back from an older copy: what it lost goes there again");
+  }
+  if (reply.result.lost) tell(Severity::error, describe(peer, *reply.result.lost));
+  if (reply.result.goes_on) {
+    refill_asked_.erase(peer);
+    if (const auto connection = connections_.connection_to(peer)) check_refill(*connection, peer);
+    return;
+  }
   std::uint64_t& refilled = refilled_[peer];
   refilled = std::max(refilled, reply.epoch);
   if (const auto held = held_.find(peer); held != held_.end() && held->second <= refilled) {
     held_.erase(held);
   }
-  if (!reply.result.is_new) return;
-  delivery_.replace(peer, reply.queue);
-  pending_ops_.insert(reply.result.released.begin(), reply.result.released.end());
-  place_pending_at_ms_ = now_.monotonic_ms;
-  waits_dirty_ = true;
-  tell(Severity::warning, "node " + short_hex(peer) + " came back from an older copy: " +
-                              std::to_string(reply.result.blocks) + " blocks go there again");
-  if (reply.result.lost) tell(Severity::error, describe(peer, *reply.result.lost));
 }
 
 }  // namespace kvswarm::node

@@ -209,7 +209,8 @@ void Outbox::adopt(const config::Document& document) {
 Result<bool> Outbox::may_place(const Placing& placing, const NumberedOp& op,
                                const std::optional<NodeId>& destination) const {
   const bool in_time = destination && document_.is_writer(options_.self) &&
-                       !is_outdated(state_of(placing, *destination));
+                       !is_outdated(state_of(placing, *destination)) &&
+                       !state_of(placing, *destination).is_released;
   if (!in_time) return false;
   return may_follow(placing, op.address, *destination);
 }

@@ -145,7 +145,8 @@ class Outbox {
   // incarnation. Nothing, when the outbox has seen to that epoch before. Between the word about
   // the cursor and this call no block may be on its way there.
   struct Refilled {
-    bool is_new = false;  // the queue has changed
+    bool is_new = false;   // the queue has changed
+    bool goes_on = false;  // only a part was done: to be called again, with the same words
     std::uint64_t blocks = 0;
     std::vector<std::uint64_t> released;  // op numbers that are pending again
     std::optional<rows::LostBlocks> lost;
@@ -224,8 +225,9 @@ class Outbox {
                       rows::OutboxState& state, store::Batch& batch) const;
   struct Refilling;  // the state of one refill in the making
   Result<std::optional<rows::BlockPlace>> first_stored_behind(const Refilling& refilling) const;
+  Status begin_refill(Refilling& refilling, std::uint64_t epoch, std::uint64_t wall_ms) const;
   Status queue_again(Refilling& refilling) const;
-  Status release_all(Refilling& refilling) const;
+  Status release_some(Refilling& refilling) const;
   Status drop_receipts(Refilling& refilling) const;
   Status load_lost_blocks();
   Status prune(const NodeId& destination, rows::OutboxState& state, std::uint64_t wall_ms,

@@ -5,9 +5,11 @@
 // back to the destination's cursor, and the same blocks are sent again. Otherwise (some of it was
 // dropped after its retention, or stands in an earlier incarnation, or was signed before this
 // writer was removed and added again) the ops of what is stored become pending again, in their
-// order, for a new incarnation; what was dropped is remembered for the operator.
+// order and in steps of bounded size, for a new incarnation; what was dropped is remembered for the
+// operator.
 #include <algorithm>
 
+#include "base/limits.h"
 #include "node/outbox.h"
 
 namespace kvswarm::node {
@@ -32,32 +34,41 @@ Result<Outbox::Refilled> Outbox::refill(const NodeId& destination, std::uint64_t
   refilling.cursor = cursor;
   refilling.state = found->second;
   rows::OutboxState& state = refilling.state;
-  KVSWARM_ASSIGN_OR_RETURN(refilling.first, first_stored_behind(refilling));
-  const bool all_stored = state.dropped <= cursor;
-  const bool has_lost = refilling.first || !all_stored;
-  if (has_lost) {
-    if (!all_stored) {
-      refilling.result.lost = rows::LostBlocks{wall_ms, epoch, cursor, state.dropped};
-      refilling.batch.put(rows::lost_blocks(destination), rows::encode(*refilling.result.lost));
-    }
-    KVSWARM_RETURN_IF_ERROR(drop_receipts(refilling));
-    const bool is_one_stream = refilling.first && refilling.first->incarnation == state.incarnation;
-    if (all_stored && is_one_stream && !is_outdated(state)) {
-      KVSWARM_RETURN_IF_ERROR(queue_again(refilling));
-    } else {
-      KVSWARM_RETURN_IF_ERROR(release_all(refilling));
-    }
-    refilling.result.is_new = true;
+  refilling.queue = queued_.at(destination);
+  if (!state.is_released) {
+    KVSWARM_RETURN_IF_ERROR(begin_refill(refilling, epoch, wall_ms));
   }
-  state.epoch = epoch;
+  if (state.is_released) {
+    KVSWARM_RETURN_IF_ERROR(release_some(refilling));
+  }
+  if (!refilling.result.goes_on) state.epoch = epoch;
   refilling.batch.put(rows::outbox(destination), rows::encode(state));
   // Not synced: what a crash undoes is done again on the next connection.
   KVSWARM_RETURN_IF_ERROR(options_.store->write(refilling.batch, store::Sync::no));
   found->second = state;
-  if (has_lost) queued_[destination] = std::move(refilling.queue);
+  queued_[destination] = std::move(refilling.queue);
   make_pending(refilling.released);
   if (refilling.result.lost) lost_blocks_[destination] = *refilling.result.lost;
   return std::move(refilling.result);
+}
+
+// Finds out what was lost, and either queues it again or decides to take the stream apart.
+Status Outbox::begin_refill(Refilling& refilling, std::uint64_t epoch,
+                            std::uint64_t wall_ms) const {
+  rows::OutboxState& state = refilling.state;
+  KVSWARM_ASSIGN_OR_RETURN(refilling.first, first_stored_behind(refilling));
+  const bool all_stored = state.dropped <= refilling.cursor;
+  if (!refilling.first && all_stored) return {};
+  refilling.result.is_new = true;
+  if (!all_stored) {
+    refilling.result.lost = rows::LostBlocks{wall_ms, epoch, refilling.cursor, state.dropped};
+    refilling.batch.put(rows::lost_blocks(refilling.destination),
+                        rows::encode(*refilling.result.lost));
+  }
+  KVSWARM_RETURN_IF_ERROR(drop_receipts(refilling));
+  const bool is_one_stream = refilling.first && refilling.first->incarnation == state.incarnation;
+  state.is_released = !all_stored || !is_one_stream || is_outdated(state);
+  return state.is_released ? Status() : queue_again(refilling);
 }
 
 Result<std::optional<rows::BlockPlace>> Outbox::first_stored_behind(
@@ -80,6 +91,7 @@ Result<std::optional<rows::BlockPlace>> Outbox::first_stored_behind(
 Status Outbox::queue_again(Refilling& refilling) const {
   rows::OutboxState& state = refilling.state;
   const std::uint64_t first = refilling.first->number;
+  std::deque<QueuedBlock> again;
   for (std::uint64_t number = first; number <= state.settled; ++number) {
     KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
                              load(refilling.destination, state.incarnation, number));
@@ -92,42 +104,51 @@ Status Outbox::queue_again(Refilling& refilling) const {
                              last.number,           header.op_count,  bytes,
                              header.time_ms,        state.incarnation};
     put_queued(queued, refilling.batch);
-    refilling.queue.push_back(queued);
+    again.push_back(queued);
     state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, bytes);
     ++refilling.result.blocks;
   }
   state.settled = first - 1;
-  const auto& waiting = queued_.at(refilling.destination);
-  refilling.queue.insert(refilling.queue.end(), waiting.begin(), waiting.end());
+  refilling.queue.insert(refilling.queue.begin(), again.begin(), again.end());
   return {};
 }
 
-// The ops of all blocks behind the cursor, settled and waiting, become pending.
-Status Outbox::release_all(Refilling& refilling) const {
+// The ops of the next blocks behind the cursor, first the settled ones and then those that wait,
+// become pending. After the last one the stream goes on in a new incarnation.
+Status Outbox::release_some(Refilling& refilling) const {
   rows::OutboxState& state = refilling.state;
-  const rows::BlockPlace settled{state.incarnation, state.settled};
   const Bytes table = rows::outgoing_of(refilling.destination);
   const auto cursor = options_.store->cursor();
   Refused dropped;
+  std::size_t taken = 0;
   for (cursor->seek(rows::outgoing(refilling.destination, refilling.cursor.incarnation,
                                    refilling.cursor.number + 1));
        cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) break;
+    if (taken >= limits::kPlacedBytes) {
+      refilling.result.goes_on = true;
+      break;
+    }
     KVSWARM_ASSIGN_OR_RETURN(const rows::BlockPlace place,
                              rows::decode_block_place(cursor->key().substr(table.size())));
     KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
                              log::decode_signed_block(cursor->value()));
-    if (place <= settled) {
-      const std::size_t bytes = block_bytes(block);
+    const std::size_t bytes = block_bytes(block);
+    if (place <= rows::BlockPlace{state.incarnation, state.settled}) {
       state.retained_bytes -= std::min<std::uint64_t>(state.retained_bytes, bytes);
+    } else {
+      state.settled = place.number;  // it waits no more
+      if (!refilling.queue.empty()) refilling.queue.pop_front();
     }
     constexpr std::uint64_t kNone = 0;  // no document refuses anything
     KVSWARM_RETURN_IF_ERROR(drop_block(block, kNone, refilling.batch, dropped, refilling.released));
+    taken += bytes;
     ++refilling.result.blocks;
   }
   KVSWARM_RETURN_IF_ERROR(cursor->status());
+  refilling.result.is_new = true;
   refilling.result.released = std::move(dropped.released);
-  state = next_incarnation(state);
+  if (!refilling.result.goes_on) state = next_incarnation(state);
   return {};
 }
 

@@ -221,7 +221,8 @@ Bytes encode(const OutboxState& state) {
   Writer out;
   out.u64(state.incarnation).u64(state.next_number).fixed(state.last_hash).u64(state.settled);
   out.u64(state.dropped.incarnation).u64(state.dropped.number).u64(state.retained_bytes);
-  return out.u64(state.document).u64(state.epoch).take();
+  out.u64(state.document).u64(state.epoch);
+  return out.u8(state.is_released ? 1 : 0).take();
 }
 
 Result<OutboxState> decode_outbox_state(BytesView bytes) {
@@ -235,6 +236,9 @@ Result<OutboxState> decode_outbox_state(BytesView bytes) {
   out.retained_bytes = in.u64();
   out.document = in.u64();
   out.epoch = in.u64();
+  const std::uint8_t released = in.u8();
+  if (released > 1) in.fail();
+  out.is_released = released == 1;
   const BlockPlace settled{out.incarnation, out.settled};
   if (out.settled >= out.next_number || out.dropped > settled) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("outbox row"));

@@ -141,6 +141,7 @@ struct OutboxState {
   std::uint64_t retained_bytes = 0;  // of settled blocks, of earlier incarnations too
   std::uint64_t document = 0;        // number of the one in force when the incarnation began
   std::uint64_t epoch = 0;           // of the destination's log, up to which it was refilled
+  bool is_released = false;          // its blocks are being taken apart into pending ops
 };
 Bytes encode(const OutboxState& state);
 Result<OutboxState> decode_outbox_state(BytesView bytes);

@@ -76,7 +76,7 @@ TEST_CASE("F1: a storage node put back from an older copy exits 5, and a restore
     CHECK(swarm.as("b", {"get", key, "--wait", "20s"}).exit_code == 0);
   }
   CHECK(eventually([&] { return swarm.outstanding("x") == 0; }));
-  CHECK(contains(swarm.status("x").at("problems").dump(), "blocks go there again"));
+  CHECK(contains(swarm.status("x").at("problems").dump(), "what it lost goes there again"));
   CHECK(swarm.as("x", {"write", "--put.k=2", "--put.other key=2", "--receipt"}).exit_code == 0);
   swarm.stop("x");
   swarm.stop("a");

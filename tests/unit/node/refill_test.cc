@@ -272,6 +272,50 @@ TEST_CASE("a node that lost the whole incarnation gets what stands in both, sign
   CHECK(here.value_of("a") == "1");
 }
 
+TEST_CASE(
+    "a stream is taken apart in steps of bounded size, and a crash between them loses nothing") {
+  Refilling here;
+  const auto put = [&here](int i) {
+    return here.put("k" + std::to_string(i % 5),
+                    Bytes(limits::kPlacedBytes / 8, static_cast<char>(i)));
+  };
+  const log::SignedBlock first = put(0);
+  here.settle(first);
+  const store::MemoryStore::Image copy = here.storage.disk.image();
+  for (int i = 1; i < 10; ++i) here.settle(put(i));
+  for (int i = 10; i < 20; ++i) put(i);  // wait
+  here.lose(copy);
+  here.remove(false);
+  here.tell_writer();
+  here.add(false);
+  here.tell_writer();
+  std::size_t steps = 0;
+  for (bool goes_on = true; goes_on; ++steps) {
+    const reply::Refilled refilled = here.refill(first);
+    goes_on = refilled.result.goes_on;
+    CHECK(refilled.result.blocks <= 8);
+    CHECK(refilled.result.lost.has_value() == false);
+    // Nothing new may come before what is not taken apart yet.
+    const StoreReply flushed = here.writer.ask(request::Flush{{{log::OpKind::put, "new", "x"}}});
+    if (goes_on) CHECK(std::get<reply::Flushed>(flushed.body).result.blocks.empty());
+    here.writer.open();
+  }
+  CHECK(steps == 3);
+  CHECK(here.waiting() <= 1);  // what was flushed after the last step
+  CHECK(here.state().retained_bytes < 2 * limits::kPlacedBytes / 8);
+  while (true) {
+    const StoreReply placed = here.writer.ask(request::PlacePending{});
+    if (!std::get<reply::Placed>(placed.body).result.is_cut) break;
+  }
+  REQUIRE(here.storage.ask(request::Adopt{*here.document}).status.ok());
+  here.deliver();
+  CHECK(here.writer.backend->pending_ops().empty());
+  for (int i = 15; i < 20; ++i) {
+    CHECK(here.value_of("k" + std::to_string(i % 5)).at(0) == static_cast<char>(i));
+  }
+  CHECK(here.value_of("new") == "x");
+}
+
 TEST_CASE("an op that was refused for good stays so when its block is taken apart") {
   Refilling here;
   const log::SignedBlock block =

@@ -122,6 +122,8 @@ TEST_CASE("an outbox state comes back, and never says more is settled than was m
   OutboxState gone = *decoded;
   gone.dropped = {gone.incarnation, gone.settled};
   CHECK(decode_outbox_state(encode(gone)).ok());
+  gone.is_released = true;
+  CHECK(decode_outbox_state(encode(gone))->is_released);
   gone.dropped.number = gone.settled + 1;
   CHECK_FALSE(decode_outbox_state(encode(gone)).ok());
 }
