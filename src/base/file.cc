@@ -190,11 +190,16 @@ std::string parent_directory(const std::string& path) {
 Result<NewFile> NewFile::create(const std::string& path, mode_t mode) {
   struct stat about {};  // of a symbolic link itself: it may lead nowhere
   if (::lstat(path.c_str(), &about) == 0) return exists_already(path);
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
-  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  FileDescriptor file(retry_interrupted([&] { return ::open(temporary.c_str(), flags, mode); }));
-  if (!file.valid()) return status_from_errno(errno, "cannot write " + path);
-  return NewFile(path, temporary, std::move(file));
+  // What a killed process with this number left behind is not ours to take.
+  for (int attempt = 0; attempt < kTemporaryNames; ++attempt) {
+    std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+    if (attempt > 0) temporary += "-" + std::to_string(attempt);
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    FileDescriptor file(retry_interrupted([&] { return ::open(temporary.c_str(), flags, mode); }));
+    if (file.valid()) return NewFile(path, temporary, std::move(file));
+    if (errno != EEXIST) break;
+  }
+  return status_from_errno(errno, "cannot write " + path);
 }
 
 NewFile::~NewFile() {

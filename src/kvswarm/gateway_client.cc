@@ -109,7 +109,13 @@ Result<std::vector<EvidenceItem>> GatewayClient::evidence() noexcept {
 Result<BackupReport> GatewayClient::backup(
     const std::string& path, const std::function<void(const BackupReport&)>& each) noexcept {
   return take_backup({directory_, path, each},
-                     [this](BackupRequest request) { return call<node::BackupPart>(request); });
+                     [this](BackupRequest request) -> Result<node::BackupPart> {
+                       // The parts come too fast for call() to look at it.
+                       if (interrupt_ && !request.ends) {
+                         return Status(StatusCode::interrupted, "interrupted");
+                       }
+                       return call<node::BackupPart>(request);
+                     });
 }
 
 Result<StatusReport> GatewayClient::status() noexcept {

@@ -187,6 +187,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
   bool driving_ = false;
   std::deque<node::Event> waiting_events_;
   bool ending_ = false;
+  std::optional<Status> stopping_;  // the core said so; ends when everybody has an answer
 
   std::atomic<std::thread::id> loop_thread_{};
   std::thread thread_;  // our own loop's

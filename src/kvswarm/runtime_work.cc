@@ -1,5 +1,6 @@
 // The part of the runtime that works: what the core does and what users and the network ask of it.
 #include <algorithm>
+#include <utility>
 
 #include "kvswarm/runtime.h"
 #include "kvswarm/status_text.h"
@@ -27,6 +28,11 @@ void Runtime::drive(node::Event event) {
   }
   driving_ = false;
   arm_timer();
+  // Whoever asked before the node had to stop gets an answer: what the store works on may be
+  // durable.
+  const bool is_answered = tickets_.empty() && change_ticket_ == 0;
+  if (stopping_ && is_answered)
+    post([this, why = *std::exchange(stopping_, {})] { begin_end(why); });
 }
 
 void Runtime::arm_timer() {
@@ -55,7 +61,7 @@ void Runtime::perform(node::Action& action) {
   }
   if (std::get_if<node::action::FindAddresses>(&action) != nullptr) find_addresses();
   const auto* ended = std::get_if<node::action::End>(&action);
-  if (ended && options_.serve_control) post([this, why = ended->why] { begin_end(why); });
+  if (ended && options_.serve_control) stopping_ = ended->why;
   if (auto* tell = std::get_if<node::action::Tell>(&action)) {
     if (tell->severity != Severity::debug) message(tell->line);
   }

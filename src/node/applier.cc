@@ -308,7 +308,13 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   KVSWARM_ASSIGN_OR_RETURN(const auto present, leaf_row(commit, address));
   const bool superseded =
       present && present->writer == block.header.writer && present->op_number >= op.number;
-  if (superseded) return log::Outcome::superseded;
+  if (superseded) {
+    // Under no root is what the row says of writer and op number, and this outcome will be signed.
+    if (commit.changes.count(address) == 0) {
+      KVSWARM_RETURN_IF_ERROR(check_leaf_row(rows::encode(*present)));
+    }
+    return log::Outcome::superseded;
+  }
   if (present) {
     --commit.key_change;
     commit.byte_change -= static_cast<std::int64_t>(present->bytes);
@@ -397,6 +403,11 @@ Status Applier::write(Commit& commit, log::Record record) {
   head.state_root = record.state_root;
   head.holds_root = holds_root_;
   head.document = record.document;
+  const auto fewer = static_cast<std::uint64_t>(-std::min<std::int64_t>(commit.byte_change, 0));
+  if (fewer > head.live_bytes) {
+    trie_->discard();
+    return {StatusCode::corruption, "rows of the state claim more bytes than there are"};
+  }
   head.live_keys += static_cast<std::uint64_t>(commit.key_change);
   head.live_bytes += static_cast<std::uint64_t>(commit.byte_change);
   head.time_ms = record.time_ms;

@@ -82,7 +82,7 @@ Status Backend::settle_identity() {
 Status Backend::read_documents() {
   KVSWARM_ASSIGN_OR_RETURN(const auto number_row, store_->get(rows::document_number()));
   if (!number_row) return {};
-  KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_u64(*number_row));
+  KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_document_number(*number_row));
   std::vector<config::Document> documents;
   const std::uint64_t oldest = number > kPastDocuments ? number - kPastDocuments : 1;
   for (std::uint64_t n = oldest; n <= number; ++n) {
@@ -170,7 +170,7 @@ bool Backend::keeps_log(const config::Document& document) const {
 
 // D4: a handle that failed once is never written to again; it is opened anew.
 Status Backend::ready_to_write() {
-  if (fault_.ok()) return {};
+  if (fault_.ok() || fault_.code() == StatusCode::corruption) return fault_;
   if (fault_.code() == StatusCode::disk_full && options_.room_to_open) {
     KVSWARM_RETURN_IF_ERROR(options_.room_to_open());
   }
@@ -183,7 +183,9 @@ Status Backend::ready_to_write() {
   store_ = std::move(store).value();
   // The write that failed may have landed all the same, and with it a newer document.
   KVSWARM_RETURN_IF_ERROR(read_documents());
-  KVSWARM_RETURN_IF_ERROR(open_parts());
+  const Status opened = open_parts();
+  if (opened.code() == StatusCode::corruption) fault_ = opened;  // which no attempt mends
+  KVSWARM_RETURN_IF_ERROR(opened);
   if (begun_ && keeps_log(*document_)) {
     KVSWARM_RETURN_IF_ERROR(applier_->adopt(*document_, wall_ms_, {}));
   }
@@ -328,18 +330,20 @@ StoreReply Backend::answered(SessionKey session, std::uint64_t id, Result<Answer
   return out;
 }
 
+Status Backend::no_log() const {
+  return fault_.ok() ? Status(StatusCode::unavailable, "keeps no log") : fault_;
+}
+
 StoreReply Backend::run(request::Read& request) {
   const bool can = applier_ && applier_->has_log();
   return answered(request.session, request.id,
-                  can ? applier_->read(request.address)
-                      : Result<Answer>(Status(StatusCode::unavailable, "keeps no log")));
+                  can ? applier_->read(request.address) : Result<Answer>(no_log()));
 }
 
 StoreReply Backend::run(request::Scan& request) {
   const bool can = applier_ && applier_->has_log();
   return answered(request.session, request.id,
-                  can ? applier_->scan(request.from)
-                      : Result<Answer>(Status(StatusCode::unavailable, "keeps no log")));
+                  can ? applier_->scan(request.from) : Result<Answer>(no_log()));
 }
 
 StoreReply Backend::run(request::Forget& request) {

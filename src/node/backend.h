@@ -316,6 +316,7 @@ class Backend {
   bool keeps_log(const config::Document& document) const;
   Status ready_to_write();
   Status noted(Status status);
+  Status no_log() const;  // why there is nothing to read
   Result<std::optional<Announcement>> announce(SessionKey session);
   Result<Standing> standing_with(const request::Greet& request, LogPlace& from) const;
   std::optional<log::BlockHeader> own_block(const KnownBlock& known, const NodeId& peer) const;

@@ -136,7 +136,10 @@ Status BackupFile::check_row(BytesView key, BytesView value) {
     if (value != wanted) return altered("its rows belong to another node");
     ++identifying_rows_;
   }
-  if (key == rows::document_number()) ++identifying_rows_;
+  if (key == rows::document_number()) {
+    if (!rows::decode_document_number(value).ok()) return altered("no document has its number");
+    ++identifying_rows_;
+  }
   if (key != rows::head()) return {};
   KVSWARM_ASSIGN_OR_RETURN(const auto signed_head, log::decode_signed_head(value));
   KVSWARM_ASSIGN_OR_RETURN(const auto head, log::check_head(header_.swarm, signed_head));

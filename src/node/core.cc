@@ -111,8 +111,12 @@ void Core::update_wanted() {
   }
   if (phase_ == Phase::asking) wanted.insert(to_ask_.begin(), to_ask_.end());
   // Nothing is sent there, but another one of us must be found.
-  if (phase_ == Phase::asking || options_.ask_at_once || connections_.has_own_address()) {
+  // Who only looks (`status` of a copy) must not stop it.
+  const bool works = phase_ == Phase::working && connections_.has_own_address();
+  if (phase_ == Phase::asking || options_.ask_at_once || works) {
     wanted.insert(self_);
+  } else {
+    wanted.erase(self_);
   }
   connections_.set_wanted(std::move(wanted));
 }
@@ -507,6 +511,13 @@ bool Core::is_accepted(const NodeId& peer, const log::SignedHead& head) const {
   const auto& recent = found->second.recent;
   return std::any_of(recent.rbegin(), recent.rend(),
                      [&head](const auto& entry) { return entry.second.second == head; });
+}
+
+// Older than all that are remembered of its node: no announcement of it will come any more.
+bool Core::is_forgotten(const log::Head& head) const {
+  const auto found = witnessed_.find(head.node);
+  if (found == witnessed_.end() || found->second.recent.empty()) return false;
+  return LogPlace{head.epoch, head.length} < found->second.recent.begin()->first;
 }
 
 const log::SignedHead* Core::accepted_head(const log::Head& head) const {

@@ -85,6 +85,7 @@ class Core {
     std::optional<ConnectionId> asked;  // where the request is on its way
     std::optional<Answer> held_back;    // until a document arrives
     std::uint64_t fetches = 0;
+    unsigned repeats = 0;
     LogPlace least;  // of the holder's log, seen when it was asked (R3)
   };
   struct DocumentFetch {
@@ -156,6 +157,7 @@ class Core {
                        const Announcement& announcement, bool declared);
   void tell_of_restore(const NodeId& peer, const log::Head& seen, const log::EpochStart& start);
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
+  bool is_forgotten(const log::Head& head) const;
   Status contradiction(const NodeId& peer, const log::SignedHead& head);
   LogPlace seen_length(const NodeId& peer) const;
   void take_over(const Reopened& reopened, bool writes);
@@ -226,8 +228,7 @@ class Core {
   void finish_get(std::uint64_t id, const log::Head& head, AnswerCheck check);
   void on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message);
   const config::Document* known_document(std::uint64_t number) const;
-  std::optional<Status> authority(const log::DocumentRef& current, std::uint64_t number,
-                                  const NodeId& writer) const;
+  std::optional<Status> authority(std::uint64_t number, const NodeId& writer) const;
   std::optional<log::DocumentRef> next_missing(std::uint64_t number) const;
   void fetch_document(std::uint64_t read_id, std::uint64_t number);
   void on_document(ConnectionId connection, swarm::Message& message);

@@ -165,6 +165,8 @@ void Core::refuse(Event& event) {
     handle(*evidence);
   } else if (auto* save = std::get_if<event::SaveReceipt>(&event)) {
     handle(*save);
+  } else if (const auto* found = std::get_if<event::DocumentFound>(&event)) {
+    if (found->ticket != 0) respond(found->ticket, stopped_);
   } else if (auto* backup = std::get_if<event::ReadBackup>(&event)) {
     handle(*backup);
   } else if (auto* replied = std::get_if<event::StoreReplied>(&event)) {

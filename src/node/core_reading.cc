@@ -76,9 +76,24 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
     end_read(id, fork);
     return Handled::done;
   }
-  if (!is_accepted(peer, answer->head)) return Handled::too_early;
   const auto head = log::decode_head(answer->head.head);
-  KVSWARM_ASSERT(head.ok());
+  if (!head.ok()) {
+    end_read(id, head.status());
+    return Handled::done;
+  }
+  if (!is_accepted(peer, answer->head)) {
+    if (!is_forgotten(*head)) return Handled::too_early;
+    // Overtaken on a slow connection by more heads than are remembered.
+    constexpr unsigned kRepeats = 3;
+    if (found->second.repeats++ == kRepeats) {
+      end_read(id, Status(StatusCode::unavailable,
+                          "node " + short_hex(peer) + " answers from heads that are long past"));
+      return Handled::done;
+    }
+    found->second.asked.reset();
+    start_read(id);
+    return Handled::done;
+  }
   if (LogPlace{head->epoch, head->length} < found->second.least) {
     end_read(id, Status(StatusCode::corruption, "node " + short_hex(peer) +
                                                     " answered from an older head than it showed "
@@ -125,8 +140,16 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
     end_read(id, Status(StatusCode::moving, holder + " has another table of holds by now"));
     return;
   }
-  const Authority authority = [this, &head](std::uint64_t number, const NodeId& writer) {
-    return this->authority(head.document, number, writer);
+  // Nothing of a node with another document counts, not even that there is nothing.
+  const config::Document* ours = known_document(head.document.number);
+  if (ours != nullptr && ours->hash() != head.document.hash) {
+    end_read(id, Status(StatusCode::conflict, holder + " has another document " +
+                                                  std::to_string(head.document.number) +
+                                                  " in force than this node knows"));
+    return;
+  }
+  const Authority authority = [this](std::uint64_t number, const NodeId& writer) {
+    return this->authority(number, writer);
   };
   const AnswerContext context{document_.swarm(), head, *holds, authority, checked_headers_};
   auto check = check_answer(context, {read.address, read.is_scan}, answer);
@@ -216,13 +239,8 @@ const config::Document* Core::known_document(std::uint64_t number) const {
 // one in force at the node that answers: the number means one of its chain. Without admins only
 // the local document is trusted, and what its chain of hashes reaches. A newer document than ours
 // cannot be checked, so its writers count as far as our own lists them too.
-std::optional<Status> Core::authority(const log::DocumentRef& current, std::uint64_t number,
-                                      const NodeId& writer) const {
+std::optional<Status> Core::authority(std::uint64_t number, const NodeId& writer) const {
   const std::string named = "document " + std::to_string(number);
-  if (const auto* ours = known_document(current.number); ours && ours->hash() != current.hash) {
-    return Status(StatusCode::conflict, "the value is of a node that has another document " +
-                                            std::to_string(current.number) + " in force");
-  }
   if (number > document_.number()) {
     if (document_.is_writer(writer)) return Status();
     return Status(StatusCode::unauthorised,

@@ -367,4 +367,12 @@ Result<std::uint64_t> decode_u64(BytesView bytes) {
   return value;
 }
 
+Result<std::uint64_t> decode_document_number(BytesView bytes) {
+  KVSWARM_ASSIGN_OR_RETURN(const std::uint64_t number, decode_u64(bytes));
+  if (number == 0 || number > limits::kDocumentNumber) {
+    return Status(StatusCode::corruption, "no document can have the number in force");
+  }
+  return number;
+}
+
 }  // namespace kvswarm::node::rows

@@ -213,5 +213,6 @@ Result<LostBlocks> decode_lost_blocks(BytesView bytes);
 
 Bytes encode_u64(std::uint64_t value);
 Result<std::uint64_t> decode_u64(BytesView bytes);
+Result<std::uint64_t> decode_document_number(BytesView bytes);  // one that a document can have
 
 }  // namespace kvswarm::node::rows

@@ -22,13 +22,17 @@ struct HashedLeaf {
   Hash hash;
 };
 
+// The hash of the subtree that the leaves make, at least one.
+Hash subtree_hash(const SwarmId& swarm, const HashedLeaf* begin, const HashedLeaf* end);
+
 // Reads buckets through a cursor; the bucket that follows the one before costs no seek.
 class BucketReader {
  public:
   BucketReader(const SwarmId& swarm, LeafCursor& cursor) : swarm_(swarm), cursor_(&cursor) {}
 
-  // The leaf at `first` and the next ones, `count` in all: corruption when they are not there.
-  Result<std::vector<HashedLeaf>> read(const Address& first, std::size_t count);
+  // The leaf at `first` and the next ones, `count` in all: corruption when they are not there, or
+  // not those whose subtree has this hash.
+  Result<std::vector<HashedLeaf>> read(const Address& first, std::size_t count, const Hash& hash);
 
  private:
   SwarmId swarm_;

@@ -3,7 +3,6 @@
 #include "base/limits.h"
 #include "codec/writer.h"
 #include "state/proof.h"
-#include "state/subtree_builder.h"
 
 namespace kvswarm::state {
 namespace {
@@ -13,11 +12,6 @@ struct Piece {
   Subtree tree;
   const HashedLeaf* begin = nullptr;
   const HashedLeaf* end = nullptr;
-};
-
-struct HashedTree {
-  Address first;
-  Hash hash;
 };
 
 class Prover {
@@ -56,12 +50,9 @@ class Prover {
 
   Status add_bucket(const Piece& piece, std::size_t least_depth, const Address& known) {
     const Address& first = view_.first(piece.tree);
-    KVSWARM_ASSIGN_OR_RETURN(leaves_, reader_.read(first, view_.leaves(piece.tree)));
+    KVSWARM_ASSIGN_OR_RETURN(leaves_,
+                             reader_.read(first, view_.leaves(piece.tree), piece.tree.hash));
     const Piece leaves{piece.tree, leaves_.data(), leaves_.data() + leaves_.size()};
-    if (hash_of(leaves) != piece.tree.hash) {
-      return {StatusCode::corruption,
-              "the leaves from " + short_hex(first) + " on are not those under the state root"};
-    }
     return add_tree(leaves, least_depth, known);
   }
 
@@ -114,15 +105,7 @@ class Prover {
 
   Hash hash_of(const Piece& piece) const {
     if (piece.begin == nullptr) return piece.tree.hash;
-    const auto join = [this](std::size_t depth, const HashedTree& left, const HashedTree& right) {
-      const Hash hash = node_hash(view_.swarm(), depth, left.first, left.hash, right.hash);
-      return HashedTree{left.first, hash};
-    };
-    SubtreeBuilder<HashedTree, decltype(join)> builder(join);
-    for (const HashedLeaf* leaf = piece.begin; leaf != piece.end; ++leaf) {
-      builder.add({leaf->leaf.address, leaf->hash});
-    }
-    return builder.finish().hash;
+    return subtree_hash(view_.swarm(), piece.begin, piece.end);
   }
 
   void add_byte(std::size_t byte) { out_.push_back(static_cast<char>(byte)); }

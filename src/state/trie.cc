@@ -132,7 +132,8 @@ class TrieUpdate {
   Result<Subtree> apply_to_bucket(const Subtree& bucket, Changes begin, Changes end) {
     std::vector<HashedLeaf> rows(1);
     if (now_.leaves(bucket) > 1) {
-      KVSWARM_ASSIGN_OR_RETURN(rows, reader_.read(now_.first(bucket), now_.leaves(bucket)));
+      KVSWARM_ASSIGN_OR_RETURN(rows,
+                               reader_.read(now_.first(bucket), now_.leaves(bucket), bucket.hash));
     } else {
       rows.front().leaf.address = now_.first(bucket);
       rows.front().hash = bucket.hash;

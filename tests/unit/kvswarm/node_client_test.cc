@@ -102,7 +102,7 @@ TEST_CASE("a client that goes away takes its backup with it") {
   Swarm swarm;
   const auto storage = swarm.start("a", true);
   const auto writer = swarm.open("x");
-  for (const char* key : {"large 1", "large 2"}) {  // more than one part
+  for (const char* key : {"large 1", "large 2", "large 3"}) {  // more than one part
     REQUIRE(writer->write({put(key, std::string(1'000'000, 'v'))}, kReceipted)->reached);
   }
   const std::string path = control_socket_path(swarm.folder / "a").value();

@@ -144,12 +144,12 @@ TEST_CASE(
   SignedRefusal forged = good;
   forged.signature = samples::writer().sign(crypto::Purpose("kvswarm refusal"), good.refusal);
   CHECK_FALSE(check_refusal(swarm(), forged).ok());
-  for (const int reason : {0, 9, 255}) {
+  for (const int reason : {0, 10, 255}) {
     Refusal odd = samples::refusal();
     odd.reason = static_cast<RefusalReason>(reason);
     CHECK_FALSE(check_refusal(swarm(), sign_refusal(odd, node())).ok());
   }
-  for (int reason = 1; reason <= 8; ++reason) {
+  for (int reason = 1; reason <= 9; ++reason) {
     Refusal known = samples::refusal();
     known.reason = static_cast<RefusalReason>(reason);
     CHECK(check_refusal(swarm(), sign_refusal(known, node())).ok());
@@ -166,6 +166,7 @@ TEST_CASE("what is wrong with the block itself is final, what may pass is not") 
   CHECK_FALSE(is_temporary(RefusalReason::malformed));
   CHECK_FALSE(is_temporary(RefusalReason::old_incarnation));
   CHECK_FALSE(is_temporary(RefusalReason::earlier_grant));
+  CHECK_FALSE(is_temporary(RefusalReason::already_applied));
 }
 
 }  // namespace kvswarm::log

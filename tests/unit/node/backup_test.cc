@@ -127,6 +127,11 @@ TEST_CASE("rows that cannot be those of one node are refused, also with a right 
     other[key].back() = static_cast<char>(other[key].back() ^ 1);
     CHECK(code(file_of(other)) == StatusCode::corruption);
   }
+  for (const std::uint64_t number : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+    Rows numbered = least;  // a start would count up to it
+    numbered[rows::document_number()] = rows::encode_u64(number);
+    CHECK(code(file_of(numbered)) == StatusCode::corruption);
+  }
   std::vector<std::pair<Bytes, Bytes>> row_list(least.begin(), least.end());
   REQUIRE(check(file_of(row_list)).ok());
   row_list.push_back(row_list.back());

@@ -25,6 +25,22 @@ TEST_CASE("A2: a value counts only if the document that its leaf names lists the
         StatusCode::conflict);
 }
 
+TEST_CASE("A3: of a node with another document not even an absence counts") {
+  Talk talk;
+  log::DocumentRef document = ref_of(*talk.pair.document);
+  document.hash.data[0] ^= 1;
+  const FalseValue lie(talk.pair, talk.pair.writer.key, document, "k");
+  talk.connect(talk.pair.storage.key);
+  talk.announce(lie.log.announcement);
+  const std::uint64_t id = talk.get("another key");
+  Answer nothing = lie.answer;
+  nothing.kind = AnswerKind::not_found;
+  nothing.headers.clear();
+  nothing.entries.clear();
+  talk.say(MessageType::answer, id, encode(nothing));
+  CHECK(talk.code() == StatusCode::conflict);
+}
+
 TEST_CASE("A2: a fetched document counts only if the chain of hashes leads to it") {
   std::optional<config::Document> rival;
   const auto forger = [] {

@@ -251,6 +251,30 @@ TEST_CASE("a commit that finds other rows than the trie was made of writes nothi
   CHECK(head_of(world.storage) == before);
 }
 
+TEST_CASE("F2: no single lost row of a bucket becomes part of a new root") {
+  World world(8);
+  world.apply(some_puts(20));
+  const log::Head before = head_of(world.storage);
+  const auto image = world.storage.disk.image();
+  const log::SignedBlock block = world.flush({{log::OpKind::put, "key 3", "other"}});
+  for (const auto& [name, row] : image) {
+    if (!name.starts_with(rows::leaf_table())) continue;
+    store::Batch lost;
+    lost.erase(name);
+    REQUIRE(world.storage.disk.write(lost, store::Sync::yes).ok());  // under the open node
+    request::Commit commit;
+    commit.items.push_back({5, world.writer.key.id(), block});
+    const StoreReply reply = world.storage.ask(commit);
+    const bool is_other_bucket = reply.status.ok();
+    if (is_other_bucket) CHECK_FALSE(head_of(world.storage) == before);
+    if (!is_other_bucket) CHECK(reply.status.code() == StatusCode::corruption);
+    world.storage.backend.reset();
+    world.storage.disk.put_back(image);
+    world.storage.open();
+    CHECK(head_of(world.storage) == before);
+  }
+}
+
 TEST_CASE("K is the least that fits the memory") {
   constexpr std::uint64_t kMemory = std::uint64_t{256} << 20;
   CHECK(bucket_leaves_for(0, 0) == 1);
