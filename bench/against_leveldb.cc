@@ -3,9 +3,9 @@
 // One run alternates between the two, each sample in processes and a directory of its own, so that
 // whatever else the machine does falls on both. What is timed: puts in batches of 1,000 (LevelDB:
 // one synced write each; kvswarm: until the receipt of the last op was checked and stored), gets of
-// random keys one after the other, and single puts with receipt, next to fdatasync of as many bytes
-// on the same disk. kvswarm runs a storage node in one process and the writer in another, on
-// loopback.
+// random keys one after the other and (kvswarm) with 64 in flight, the bytes that one of these
+// brings over the connection, and single puts with receipt, next to fdatasync of as many bytes on
+// the same disk. kvswarm runs a storage node in one process and the writer in another, on loopback.
 //
 // usage: bench_against_leveldb [--keys N] [--rounds N] [--directory DIR]
 // Prints one line per figure: median, least and greatest of the rounds, and the ratio of the
@@ -24,11 +24,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -41,6 +44,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kBatch = 1000;
 constexpr std::size_t kValueBytes = 100;
 constexpr std::size_t kSinglePuts = 200;
+constexpr std::size_t kInFlight = 64;
 
 struct Sizes {
   std::size_t keys = 100'000;
@@ -51,7 +55,9 @@ struct Sizes {
 struct Sample {
   double puts_per_s = 0;
   double gets_per_s = 0;
-  double single_put_ms = 0;  // median
+  double gets_in_flight_per_s = 0;  // with kInFlight of them; kvswarm only
+  double bytes_per_get = 0;         // read from the connection, likewise
+  double single_put_ms = 0;         // median
 };
 
 [[noreturn]] void give_up(const std::string& why) {
@@ -219,6 +225,68 @@ class StorageProcess {
   std::string peer_;
 };
 
+// What this process has read so far with read(2), sockets included.
+double bytes_read() {
+  std::ifstream io("/proc/self/io");
+  std::string name;
+  double bytes = 0;
+  io >> name >> bytes;
+  return name == "rchar:" ? bytes : 0;
+}
+
+// Gets of random keys, each asked when another one is answered.
+class ManyGets {
+ public:
+  ManyGets(kvswarm::Node& node, const Sizes& sizes) : node_(node), sizes_(sizes) {}
+
+  void run(Sample& sample) {
+    const double bytes = bytes_read();
+    const auto start = Clock::now();
+    for (std::size_t i = 0; i < kInFlight; ++i) ask();
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return answered_ == sizes_.gets || !failure_.empty(); });
+    if (!failure_.empty()) give_up("a get failed: " + failure_);
+    sample.gets_in_flight_per_s = static_cast<double>(sizes_.gets) / seconds_since(start);
+    sample.bytes_per_get = (bytes_read() - bytes) / static_cast<double>(sizes_.gets);
+  }
+
+ private:
+  void ask() {
+    std::size_t wanted = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (asked_ == sizes_.gets) return;
+      ++asked_;
+      wanted = random_() % sizes_.keys;
+    }
+    const auto call = node_.get(key(wanted), 60'000, [this](const auto& found) { on(found); });
+    if (!call.ok()) fail(call.status().message());
+  }
+  void on(const kvswarm::Result<kvswarm::GetResult>& found) {
+    if (!found.ok()) return fail(found.status().message());
+    if (!found->found || found->value.size() != kValueBytes) return fail("another value");
+    {
+      const std::lock_guard lock(mutex_);
+      if (++answered_ == sizes_.gets) done_.notify_one();
+    }
+    ask();
+  }
+  void fail(const std::string& why) {
+    const std::lock_guard lock(mutex_);
+    failure_ = why;
+    done_.notify_one();
+  }
+
+  kvswarm::Node& node_;
+  const Sizes& sizes_;
+  std::mutex mutex_;
+  std::condition_variable done_;
+  std::mt19937_64 random_{2};
+  std::size_t asked_ = 0;
+  std::size_t answered_ = 0;
+  std::string failure_;
+};
+
 Sample kvswarm_pair(const fs::path& directory, const Sizes& sizes) {
   ::setenv("KVSWARM_RUNTIME_DIR", (directory / "run").c_str(), 1);
   const std::string storage = need(kvswarm::open_identity(directory / "storage"));
@@ -228,11 +296,12 @@ Sample kvswarm_pair(const fs::path& directory, const Sizes& sizes) {
   if (!document.save(config).ok()) give_up("no document");
   const StorageProcess node(directory / "storage", config);
 
-  kvswarm::ClientOptions options;
+  kvswarm::NodeOptions options;
   options.directory = directory / "writer";
   options.config_path = config;
   options.peers = {node.peer()};
-  const auto client = need(kvswarm::Client::open(options));
+  const auto own = need(kvswarm::Node::start(options));
+  kvswarm::Client* const client = &own->client();
   using kvswarm::Operation;
   using kvswarm::WriteGoal;
 
@@ -254,6 +323,7 @@ Sample kvswarm_pair(const fs::path& directory, const Sizes& sizes) {
     const auto found = client->get(key(i));
     return found.ok() && found->found && found->value.size() == kValueBytes;
   });
+  ManyGets(*own, sizes).run(sample);
   sample.single_put_ms = median_ms_of_singles([&](std::size_t i) {
     const std::vector<Operation> one = {{Operation::Kind::put, key(i), value(i + 1)}};
     const auto report = client->write(one, {WriteGoal::receipted, 10'000});
@@ -266,16 +336,17 @@ Sample kvswarm_pair(const fs::path& directory, const Sizes& sizes) {
 
 using Figure = double Sample::*;
 
+std::vector<double> values_of(const std::vector<Sample>& samples, Figure figure) {
+  std::vector<double> values;
+  for (const Sample& sample : samples) values.push_back(sample.*figure);
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
 void print(const char* name, const std::vector<Sample>& plain, const std::vector<Sample>& ours,
            Figure figure, const char* plain_name = "LevelDB") {
-  const auto column = [figure](const std::vector<Sample>& samples) {
-    std::vector<double> values;
-    for (const Sample& sample : samples) values.push_back(sample.*figure);
-    std::sort(values.begin(), values.end());
-    return values;
-  };
-  const std::vector<double> theirs = column(plain);
-  const std::vector<double> own = column(ours);
+  const std::vector<double> theirs = values_of(plain, figure);
+  const std::vector<double> own = values_of(ours, figure);
   std::printf("%-28s %-10s %12.2f (%.2f to %.2f)\n", name, plain_name, median(theirs),
               theirs.front(), theirs.back());
   std::printf("%-28s %-10s %12.2f (%.2f to %.2f)   kvswarm / %s: %.2f\n", "", "kvswarm",
@@ -318,5 +389,9 @@ int main(int argc, char** argv) {
               sizes.keys, kValueBytes, kBatch, rounds);
   print("puts/s (with receipts)", plain, ours, &Sample::puts_per_s);
   print("gets/s, one at a time", plain, ours, &Sample::gets_per_s);
+  std::printf("%-28s %-10s %12.2f\n", "gets/s, 64 in flight", "kvswarm",
+              median(values_of(ours, &Sample::gets_in_flight_per_s)));
+  std::printf("%-28s %-10s %12.0f\n", "bytes read per such get", "kvswarm",
+              median(values_of(ours, &Sample::bytes_per_get)));
   print("one put with receipt, ms", plain, ours, &Sample::single_put_ms, "fdatasync");
 }

@@ -1,7 +1,9 @@
 #include <kvswarm/json.h>
+#include <kvswarm/verify.h>
 
 #include <chrono>
 
+#include "input.h"
 #include "output.h"
 #include "session.h"
 #include "text.h"
@@ -45,9 +47,15 @@ class Get final : public Verb {
   void declare(Flags& flags) override {
     flags.describe("reads keys from the nodes that hold them, and checks the answers", "KEY...",
                    "kvswarm -c config.json -d /tmp/x get greeting\n"
-                   "kvswarm -d /tmp/x get --wait 5s --json greeting cool");
+                   "kvswarm -d /tmp/x get --wait 5s --json greeting cool\n"
+                   "kvswarm -d /tmp/x get greeting --proof greeting.proof");
     flags.words(1, kMostKeys);
     flags.toggle("--raw", &raw_, "exactly the value's bytes, without a newline; one key only");
+    flags.text(
+        "--proof", "FILE", &proof_,
+        "also saves what kvswarm verify checks, of a key that is there or not; one key only");
+    flags.text("--after", "FILE", &after_,
+               "a file of write --receipt-file: nothing from before those writes counts");
     flags.duration("--wait", &wait_ms_, "ask again for so long while a key is not found (0)");
     declare_node(flags, &node_, "limits each read (10s)");
   }
@@ -57,27 +65,44 @@ class Get final : public Verb {
     if (raw_ && (keys.size() > 1 || node_.json)) {
       return Status(StatusCode::usage, "--raw takes one key, and no --json");
     }
+    if (!proof_.empty() && keys.size() > 1) {
+      return Status(StatusCode::usage, "--proof takes one key");
+    }
+    if (!proof_.empty()) {
+      if (Status status = check_new_file(proof_); !status.ok()) return status;
+    }
     for (const std::string& key : keys) {
       Operation operation;  // a key that cannot be written cannot be read
       operation.kind = Operation::Kind::del;
       operation.key = key;
       if (Status status = check_operation(operation); !status.ok()) return status;
     }
+    GetOptions options;
+    options.proof = !proof_.empty();
+    if (!after_.empty()) {
+      Result<std::string> receipt = read_whole_file(after_, kSavedFileBytes);
+      if (!receipt.ok()) return receipt.status();
+      options.after = std::move(*receipt);
+    }
     Result<std::unique_ptr<Session>> session = Session::open(node_);
     if (!session.ok()) return session.status();
-    return read(**session, keys);
+    return read(**session, keys, options);
   }
 
  private:
   // Every key is asked for, whatever became of those before. What is not "not found" matters most.
-  Status read(Session& session, const std::vector<std::string>& keys) const {
+  Status read(Session& session, const std::vector<std::string>& keys,
+              const GetOptions& options) const {
     const bool json = node_.json || keys.size() > 1;
     StatusCode worst = StatusCode::ok;
     for (const std::string& key : keys) {
-      const Result<GetResult> answer = ask(session, key);
+      const Result<GetResult> answer = ask(session, key, options);
       Status status = answer.status();
       if (answer.ok() && !answer->found) {
         status = Status(StatusCode::not_found, "not found");
+      }
+      if (answer.ok() && !answer->proof.empty()) {
+        if (Status saved = save_file(proof_, answer->proof); !saved.ok()) return saved;
       }
       Status printed;
       if (json) {
@@ -94,11 +119,11 @@ class Get final : public Verb {
     return worst == StatusCode::ok ? Status() : Status(worst, "");
   }
 
-  Result<GetResult> ask(Session& session, const std::string& key) const {
+  Result<GetResult> ask(Session& session, const std::string& key, const GetOptions& options) const {
     using Clock = std::chrono::steady_clock;
     const auto until = Clock::now() + std::chrono::milliseconds(wait_ms_.value_or(0));
     while (true) {
-      Result<GetResult> answer = session.client().get(key);
+      Result<GetResult> answer = session.client().get(key, options);
       if (!answer.ok() || answer->found || Clock::now() >= until) return answer;
       session.interruption().wait_readable(-1, kAskAgainMs);
       if (session.interruption().requested()) {
@@ -109,6 +134,8 @@ class Get final : public Verb {
 
   NodeFlags node_;
   bool raw_ = false;
+  std::string proof_;
+  std::string after_;
   std::optional<std::uint64_t> wait_ms_;
 };
 

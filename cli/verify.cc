@@ -2,6 +2,7 @@
 #include <kvswarm/verify.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "input.h"
@@ -48,12 +49,17 @@ class Verify final : public Verb {
  public:
   void declare(Flags& flags) override {
     flags.describe(
-        "checks a receipt or evidence that kvswarm saved, offline, and says what it shows", "FILE",
+        "checks a receipt, a read or evidence that kvswarm saved, offline, and says what it shows",
+        "FILE",
         "kvswarm -d /tmp/x write --put.greeting=hi --receipt-file hi.receipt\n"
-        "kvswarm verify hi.receipt -c config.json");
+        "kvswarm verify hi.receipt -c config.json\n"
+        "kvswarm -d /tmp/x get greeting --proof greeting.proof\n"
+        "kvswarm verify greeting.proof -c config.json --max-age 1h");
     flags.words(1, 1);
     flags.text("-c,--config", "FILE|FOLDER", &config_,
                "the swarm's document, or a folder of all of them (else $KVSWARM_CONFIG)");
+    flags.duration("--max-age", &max_age_ms_,
+                   "of a read: how long ago its holder may have signed it, by its own clock");
     declare_json(flags, &json_);
   }
 
@@ -67,12 +73,21 @@ class Verify final : public Verb {
     const std::string& file = arguments.words.front();
     const Result<std::string> bytes = read_whole_file(file, kSavedFileBytes);
     if (!bytes.ok()) return bytes.status();
-    const Result<Verification> verified = verify(*bytes, *documents);
+    const Result<Verification> verified = verify(*bytes, *documents, options());
     if (verified.ok()) return json_ ? print_line(verified->json) : print(verified->text);
     return refused(file, verified.status());
   }
 
  private:
+  VerifyOptions options() const {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    VerifyOptions out;
+    out.max_age_ms = max_age_ms_;
+    out.now_ms = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    return out;
+  }
+
   Status refused(const std::string& file, const Status& status) const {
     if (json_) {
       const Status printed = print_line(JsonObject()
@@ -88,6 +103,7 @@ class Verify final : public Verb {
 
   std::string config_;
   bool json_ = false;
+  std::optional<std::uint64_t> max_age_ms_;
 };
 
 }  // namespace

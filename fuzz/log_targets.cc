@@ -71,6 +71,7 @@ bool saved(BytesView bytes) {
   if (const auto* receipt = std::get_if<log::SavedReceipt>(&decoded->body)) {
     return log::check_saved_receipt(decoded->swarm, *receipt).ok();
   }
+  if (std::holds_alternative<log::SavedRead>(decoded->body)) return true;  // target `saved_read`
   return log::check_saved_evidence(decoded->swarm, std::get<log::Evidence>(decoded->body)).ok();
 }
 
@@ -111,6 +112,7 @@ std::vector<Target> log_targets() {
       {"saved",
        saved,
        {{"saved.md", "receipt file"},
+        {"saved.md", "read file"},
         {"saved.md", "two heads"},
         {"saved.md", "two blocks"},
         {"saved.md", "receipt against block"},

@@ -3,6 +3,7 @@
 #include "node/backup.h"
 #include "node/messages.h"
 #include "node/rows.h"
+#include "node/verification.h"
 #include "store/synced_lengths.h"
 #include "support/format_example.h"
 
@@ -83,6 +84,16 @@ bool checked_answer(BytesView bytes) {
   return true;
 }
 
+// No document has the hash that the example's head names, so what is checked behind it is fuzzed by
+// `checked_answer`; what comes before it is met here.
+bool saved_read(BytesView bytes) {
+  const auto verified = verify_saved(
+      bytes,
+      [](const log::DocumentRef&) -> std::optional<config::Document> { return std::nullopt; });
+  KVSWARM_ASSERT(!verified.ok() || !std::holds_alternative<ReadFacts>(*verified));
+  return verified.status().code() == StatusCode::unavailable;
+}
+
 }  // namespace
 
 std::vector<Target> node_targets() {
@@ -94,6 +105,7 @@ std::vector<Target> node_targets() {
        is_canonical<decode_answer>,
        {{"messages.md", "found"}, {"messages.md", "not found"}, {"messages.md", "moving"}}},
       {"checked_answer", checked_answer, {{"messages.md", "found"}, {"messages.md", "not found"}}},
+      {"saved_read", saved_read, {{"saved.md", "read file"}}},
       {"error", error_message, {{"messages.md", "error"}}},
       {"evidence_message", is_canonical<decode_evidence_message>, {{"messages.md", "evidence"}}},
       {"cursor_row", is_canonical<rows::decode_stream_cursor>, {{"store.md", "cursor"}}},

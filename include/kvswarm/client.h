@@ -71,8 +71,9 @@ class KVSWARM_EXPORT Client {
 
   // One key, from the node that holds it: what it has, or that it has nothing, checked against the
   // state that this node signed, a value with its writer's signature too. unavailable, timed_out,
-  // moving, corruption.
-  virtual Result<GetResult> get(const std::string& key) noexcept = 0;
+  // moving, corruption; usage.
+  virtual Result<GetResult> get(const std::string& key, const GetOptions& options) noexcept = 0;
+  Result<GetResult> get(const std::string& key) noexcept { return get(key, {}); }
 
   // Every key of the swarm, each checked as get does, in no particular order; nothing is left out
   // of the state that a holder signed. `each` returns false to stop early. Holders that cannot be

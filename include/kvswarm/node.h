@@ -130,8 +130,11 @@ class KVSWARM_EXPORT Node {
   // One key, from the node that holds it, checked as in Client::get. What is only in the write
   // cache, or in an outbox, is not seen. Errors: usage, unavailable, timed_out, moving, corruption,
   // interrupted (cancelled).
-  virtual Result<Call> get(std::string key, std::uint64_t timeout_ms,
+  virtual Result<Call> get(std::string key, std::uint64_t timeout_ms, const GetOptions& options,
                            Callback<GetResult> done) noexcept = 0;
+  Result<Call> get(std::string key, std::uint64_t timeout_ms, Callback<GetResult> done) noexcept {
+    return get(std::move(key), timeout_ms, {}, std::move(done));
+  }
 
   virtual Result<Call> status(Callback<StatusReport> done) noexcept = 0;
 

@@ -65,6 +65,13 @@ struct WriteReport {
   std::vector<RefusedOperation> refused;  // finally; at most 100 are listed
 };
 
+struct GetOptions {
+  bool proof = false;  // also gives the answer as a file for others (GetResult::proof)
+  // A file of Client::receipt, or empty: no answer from before those writes counts (read your
+  // writes, whoever reads). usage when it is none, or of another swarm.
+  std::string after{};
+};
+
 struct GetResult {
   // false: the state that the holder signed has no such key. Proven either way, with that head.
   bool found = false;
@@ -76,6 +83,9 @@ struct GetResult {
   std::string writer;           // id; found only
   std::uint64_t operation = 0;  // the writer's op number; found only
   std::uint64_t document = 0;   // that authorised the writer; found only
+  // What kvswarm/verify.h checks: what the key held, or that there was no such key, and that the
+  // holder signed just then that this was its newest state. Empty unless it was asked for.
+  std::string proof{};
 };
 
 struct ExportReport {

@@ -1,4 +1,5 @@
-// Checks what kvswarm saved for others: receipts (`write --receipt-file`) and evidence.
+// Checks what kvswarm saved for others: receipts (`write --receipt-file`), reads (`get --proof`)
+// and evidence.
 //
 // No node, network, key or data directory is needed: only the file and the swarm's documents. Pure;
 // thread: any. docs/formats/saved.md says what each file shows, and what it does not.
@@ -9,6 +10,8 @@
 #include <kvswarm/status.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,12 +25,20 @@ struct Verification {
   std::string json;  // the same, one object on one line
 };
 
-// corruption, naming what does not hold; unavailable, naming number and hash, when a document is
-// missing; newer_version.
-KVSWARM_EXPORT Result<Verification> verify(std::string_view saved,
-                                           const std::vector<Config>& documents) noexcept;
+struct VerifyOptions {
+  // Of a read: how long ago its holder may have signed that this is its state, in ms. That trusts
+  // the holder's clock, which must not be more than 60 s ahead of ours.
+  std::optional<std::uint64_t> max_age_ms{};
+  std::uint64_t now_ms = 0;  // since 1970; only for max_age_ms
+};
 
-// Makes a file of what Client::receipt or Client::evidence gave, whole or not at all and durable.
+// corruption, naming what does not hold; unavailable, when a document is missing, naming number and
+// hash, or when a read is too old; newer_version; usage: a greatest age of what is no read.
+KVSWARM_EXPORT Result<Verification> verify(std::string_view saved,
+                                           const std::vector<Config>& documents,
+                                           const VerifyOptions& options = {}) noexcept;
+
+// Makes a file of what Client::receipt, get or evidence gave, whole or not at all and durable.
 // usage when something has the name; it is not overwritten. Thread: any; blocks on the disk.
 KVSWARM_EXPORT Status save_file(const std::string& path, std::string_view saved) noexcept;
 

@@ -117,10 +117,11 @@ inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
 
 // Reads
 inline constexpr std::size_t kScanPageBytes = 512 * 1024;
-inline constexpr std::size_t kScanPageEntries = 1023;  // below kQuestionLeaves
-inline constexpr std::size_t kCheckedHeaders = 1024;   // of blocks, whose signatures are known
-inline constexpr std::size_t kPastDocuments = 512;     // kept in memory
-inline constexpr std::uint64_t kReadFetches = 256;     // documents fetched for one read
+inline constexpr std::size_t kScanPageEntries = 1023;   // below kQuestionLeaves
+inline constexpr std::size_t kCheckedHeaders = 1024;    // of blocks, whose signatures are known
+inline constexpr std::size_t kPastDocuments = 512;      // kept in memory
+inline constexpr std::uint64_t kReadFetches = 256;      // documents fetched for one read
+inline constexpr std::uint64_t kClockAheadMs = 60'000;  // of a holder, before ours; with --max-age
 
 // Library (section 11)
 inline constexpr std::size_t kWriteCacheBytes = 64 * 1024 * 1024;  // put and not yet flushed

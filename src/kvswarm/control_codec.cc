@@ -66,6 +66,7 @@ void put_response(Writer& out, const node::GetOutcome& get) {
   out.u8(static_cast<std::uint8_t>(Kind::get)).u8(get.found ? 1 : 0);
   if (get.found) put_value(out, get.value);
   out.fixed(get.holder).u64(get.head.epoch).u64(get.head.length).fixed(get.head.hash);
+  out.prefixed(get.proof);
 }
 
 void put_response(Writer& out, const node::ScanOutcome& scan) {
@@ -145,6 +146,7 @@ node::GetOutcome get_get(Reader& in) {
   out.head.epoch = in.u64();
   out.head.length = in.u64();
   out.head.hash = in.fixed<Hash>();
+  out.proof = in.prefixed(limits::kSavedBytes);
   return out;
 }
 
@@ -201,6 +203,21 @@ node::Goal get_goal(Reader& in) {
   return static_cast<node::Goal>(goal);
 }
 
+Result<GetRequest> get_get_request(Reader& in) {
+  GetRequest out;
+  out.key = in.prefixed(limits::kKeyBytes);
+  out.timeout_ms = in.u64();
+  out.proof = flag(in);
+  const std::size_t count = in.count(limits::kHoldRows, log::kSignedHeadBytes);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const BytesView head = in.prefixed(log::kSignedHeadBytes);
+    if (!in.ok()) break;
+    KVSWARM_ASSIGN_OR_RETURN(log::SignedHead decoded, log::decode_signed_head(head));
+    out.after.push_back(std::move(decoded));
+  }
+  return out;
+}
+
 WriteRequest get_write_request(Reader& in) {
   WriteRequest out;
   out.goal = get_goal(in);
@@ -238,6 +255,8 @@ Bytes encode(const Request& request) {
   Writer out;
   if (const auto* get = std::get_if<GetRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::get)).prefixed(get->key).u64(get->timeout_ms);
+    out.u8(get->proof ? 1 : 0).varint(get->after.size());
+    for (const log::SignedHead& head : get->after) out.prefixed(log::encode(head));
   } else if (const auto* scan = std::get_if<ScanRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::scan)).fixed(scan->holder).fixed(scan->from);
     out.u64(scan->timeout_ms);
@@ -267,10 +286,7 @@ Result<Request> decode_request(BytesView bytes) {
   Request out;
   switch (static_cast<Verb>(in.u8())) {
     case Verb::get: {
-      GetRequest get;
-      get.key = in.prefixed(limits::kKeyBytes);
-      get.timeout_ms = in.u64();
-      out = std::move(get);
+      KVSWARM_ASSIGN_OR_RETURN(out, get_get_request(in));
       break;
     }
     case Verb::scan: {

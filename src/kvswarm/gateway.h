@@ -13,6 +13,8 @@ namespace kvswarm {
 struct GetRequest {
   Bytes key;
   std::uint64_t timeout_ms = 0;
+  bool proof = false;                    // as event::Get
+  std::vector<log::SignedHead> after{};  // likewise
 };
 struct ScanRequest {
   NodeId holder;

@@ -58,9 +58,9 @@ Result<std::string> GatewayClient::receipt(std::uint64_t first_operation,
   return std::move(file.bytes);
 }
 
-Result<GetResult> GatewayClient::get(const std::string& key) noexcept {
-  KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
-  KVSWARM_ASSIGN_OR_RETURN(auto outcome, call<node::GetOutcome>(GetRequest{key, timeout_ms_}));
+Result<GetResult> GatewayClient::get(const std::string& key, const GetOptions& options) noexcept {
+  KVSWARM_ASSIGN_OR_RETURN(GetRequest request, to_get_request(key, timeout_ms_, options));
+  KVSWARM_ASSIGN_OR_RETURN(auto outcome, call<node::GetOutcome>(std::move(request)));
   return to_get_result(std::move(outcome));
 }
 

@@ -27,7 +27,7 @@ class GatewayClient final : public Client {
                             const WriteOptions& options) noexcept override;
   Result<std::string> receipt(std::uint64_t first_operation,
                               std::uint64_t last_operation) noexcept override;
-  Result<GetResult> get(const std::string& key) noexcept override;
+  Result<GetResult> get(const std::string& key, const GetOptions& options) noexcept override;
   Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept override;
   Result<std::vector<EvidenceItem>> evidence() noexcept override;

@@ -95,13 +95,13 @@ Result<Call> LocalNode::flush(const WriteOptions& options, Callback<WriteReport>
                                  std::move(answer));
 }
 
-Result<Call> LocalNode::get(std::string key, std::uint64_t timeout_ms,
+Result<Call> LocalNode::get(std::string key, std::uint64_t timeout_ms, const GetOptions& options,
                             Callback<GetResult> done) noexcept {
-  KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
+  KVSWARM_ASSIGN_OR_RETURN(GetRequest request, to_get_request(std::move(key), timeout_ms, options));
   auto answer = [done = std::move(done)](Result<node::GetOutcome> outcome) {
     if (done) done(mapped(std::move(outcome), to_get_result));
   };
-  return ask<node::GetOutcome>(GetRequest{std::move(key), timeout_ms}, std::move(answer));
+  return ask<node::GetOutcome>(std::move(request), std::move(answer));
 }
 
 Result<Call> LocalNode::status(Callback<StatusReport> done) noexcept {

@@ -22,7 +22,7 @@ class LocalNode final : public Node {
   Status put(std::string key, std::string value) noexcept override;
   Status del(std::string key) noexcept override;
   Result<Call> flush(const WriteOptions& options, Callback<WriteReport> done) noexcept override;
-  Result<Call> get(std::string key, std::uint64_t timeout_ms,
+  Result<Call> get(std::string key, std::uint64_t timeout_ms, const GetOptions& options,
                    Callback<GetResult> done) noexcept override;
   Result<Call> status(Callback<StatusReport> done) noexcept override;
   Status cancel(Call call) noexcept override;

@@ -1,6 +1,10 @@
 #include "kvswarm/reports.h"
 
+#include <map>
+#include <tuple>
 #include <utility>
+
+#include "log/saved.h"
 
 namespace kvswarm {
 node::Goal to_goal(WriteGoal goal) {
@@ -54,7 +58,44 @@ GetResult to_get_result(node::GetOutcome outcome) {
     result.operation = outcome.value.op_number;
     result.document = outcome.value.document;
   }
+  result.proof = std::move(outcome.proof);
   return result;
+}
+
+namespace {
+
+// The newest head of each node in a file of receipts.
+Result<std::vector<log::SignedHead>> newest_heads(BytesView file) {
+  KVSWARM_ASSIGN_OR_RETURN(const log::Saved saved, log::decode_saved(file));
+  const auto* receipt = std::get_if<log::SavedReceipt>(&saved.body);
+  if (receipt == nullptr) return Status(StatusCode::corruption, "it is a file of another kind");
+  KVSWARM_ASSIGN_OR_RETURN(const auto facts, log::check_saved_receipt(saved.swarm, *receipt));
+  std::map<NodeId, std::size_t> newest;  // entries ascend by node, and epoch within a node
+  for (std::size_t i = 0; i < facts.entries.size(); ++i) {
+    const auto [entry, is_first] = newest.try_emplace(facts.entries[i].head.node, i);
+    const log::Head& known = facts.entries[entry->second].head;
+    const log::Head& head = facts.entries[i].head;
+    const bool is_newer = std::tie(head.epoch, head.length) > std::tie(known.epoch, known.length);
+    if (!is_first && is_newer) entry->second = i;
+  }
+  std::vector<log::SignedHead> out;
+  for (const auto& [node, index] : newest) out.push_back(receipt->entries[index].receipt.head);
+  return out;
+}
+
+}  // namespace
+
+Result<GetRequest> to_get_request(std::string key, std::uint64_t timeout_ms,
+                                  const GetOptions& options) {
+  KVSWARM_RETURN_IF_ERROR(check_operation({Operation::Kind::del, key, {}}));
+  GetRequest request{std::move(key), timeout_ms, options.proof, {}};
+  if (options.after.empty()) return request;
+  auto heads = newest_heads(options.after);
+  if (!heads.ok()) {
+    return Status(StatusCode::usage, "the receipt does not hold: " + heads.status().message());
+  }
+  request.after = std::move(heads).value();
+  return request;
 }
 
 }  // namespace kvswarm

@@ -145,7 +145,8 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
   const std::uint64_t now = options_.clock->now().monotonic_ms;
   const auto later = [now](std::uint64_t wait_ms) { return now + std::min(wait_ms, kLongestMs); };
   if (auto* get = std::get_if<GetRequest>(&request)) {
-    drive(node::event::Get{ticket, std::move(get->key), later(get->timeout_ms)});
+    drive(node::event::Get{ticket, std::move(get->key), later(get->timeout_ms), get->proof,
+                           std::move(get->after)});
   } else if (auto* scan = std::get_if<ScanRequest>(&request)) {
     drive(node::event::Scan{ticket, scan->holder, scan->from, later(scan->timeout_ms)});
   } else if (auto* write = std::get_if<WriteRequest>(&request)) {

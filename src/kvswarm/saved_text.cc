@@ -16,10 +16,6 @@ constexpr const char* kNotShown[] = {
     "that the node shows the same log to everybody",
 };
 
-std::string shown(BytesView key) {
-  return is_utf8(key) ? json_quote(key) : "base64 " + base64(key);
-}
-
 std::string name_of(const log::DocumentRef& document) {
   return "document " + std::to_string(document.number) + " (" + to_hex(document.hash) + ")";
 }
@@ -39,9 +35,9 @@ std::string op_line(const log::ReceiptFacts::OpFact& fact) {
   const log::Op& op = fact.op;
   std::string out = "  op " + std::to_string(op.number) + ": ";
   if (op.kind == log::OpKind::del) {
-    out += "del " + shown(op.key);
+    out += "del " + shown_key(op.key);
   } else {
-    out += "put " + shown(op.key) + ", " + count(op.value_length, "byte") + ", value root " +
+    out += "put " + shown_key(op.key) + ", " + count(op.value_length, "byte") + ", value root " +
            to_hex(op.value_root);
   }
   return out + ": " + meaning(fact.outcome) + "\n";

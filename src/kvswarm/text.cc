@@ -1,5 +1,7 @@
 #include "kvswarm/text.h"
 
+#include <kvswarm/json.h>
+
 #include <ctime>
 
 namespace kvswarm {
@@ -12,6 +14,10 @@ std::string utc(std::uint64_t wall_ms) {
   char text[64];
   if (std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0) return "?";
   return text;
+}
+
+std::string shown_key(std::string_view key) {
+  return is_utf8(key) ? json_quote(key) : "base64 " + base64(key);
 }
 
 std::string count(std::uint64_t number, const char* thing) {

@@ -4,14 +4,32 @@
 #include "base/limits.h"
 #include "crypto/hash.h"
 #include "kvswarm/config_access.h"
+#include "kvswarm/read_text.h"
 #include "kvswarm/saved_text.h"
+#include "kvswarm/text.h"
 #include "node/verification.h"
 
 namespace kvswarm {
 
 static_assert(kSavedFileBytes == limits::kSavedBytes);
 
-Result<Verification> verify(std::string_view saved, const std::vector<Config>& documents) noexcept {
+namespace {
+
+// Whether the holder signed this state, by its clock, at most so long ago.
+Status check_age(const node::ReadFacts& read, const VerifyOptions& options) {
+  const std::uint64_t then_ms = stated_ms(read);
+  if (then_ms > options.now_ms && then_ms - options.now_ms > limits::kClockAheadMs) {
+    return {StatusCode::unavailable, "its time, " + utc(then_ms) + ", is still to come"};
+  }
+  if (then_ms >= options.now_ms || options.now_ms - then_ms <= *options.max_age_ms) return {};
+  return {StatusCode::unavailable,
+          "it is too old: its holder signed that state as its newest at " + utc(then_ms)};
+}
+
+}  // namespace
+
+Result<Verification> verify(std::string_view saved, const std::vector<Config>& documents,
+                            const VerifyOptions& options) noexcept {
   crypto::initialise();
   const auto find = [&documents](const log::DocumentRef& ref) -> std::optional<config::Document> {
     for (const Config& config : documents) {
@@ -21,6 +39,13 @@ Result<Verification> verify(std::string_view saved, const std::vector<Config>& d
     return std::nullopt;
   };
   KVSWARM_ASSIGN_OR_RETURN(const node::VerifiedFacts facts, node::verify_saved(saved, find));
+  if (const auto* read = std::get_if<node::ReadFacts>(&facts)) {
+    if (options.max_age_ms) KVSWARM_RETURN_IF_ERROR(check_age(*read, options));
+    return Verification{read_text(*read), read_json(*read)};
+  }
+  if (options.max_age_ms) {
+    return Status(StatusCode::usage, "only a read (get --proof) has a greatest age");
+  }
   if (const auto* receipt = std::get_if<log::ReceiptFacts>(&facts)) {
     return Verification{receipt_text(*receipt), receipt_json(*receipt)};
   }

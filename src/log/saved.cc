@@ -10,6 +10,7 @@ namespace {
 constexpr BytesView kMagic = "kvswarm";
 constexpr std::uint8_t kReceipt = 1;
 constexpr std::uint8_t kEvidence = 2;
+constexpr std::uint8_t kRead = 3;
 constexpr std::size_t kSignedRefusalBytes = kRefusalBytes + 3 + Signature::kSize;
 constexpr std::size_t kReceiptBytes =
     limits::kRecordBytes + kSignedHeadBytes + Hash::kSize * limits::kMerkleProofHashes + 64;
@@ -83,6 +84,19 @@ Result<SavedReceipt> read_receipt(codec::Reader& in) {
   return out;
 }
 
+void write_body(const SavedRead& read, codec::Writer& out) {
+  out.prefixed(read.key).prefixed(read.holds).prefixed(read.answer);
+}
+
+SavedRead read_read(codec::Reader& in) {
+  SavedRead out;
+  out.key = Bytes(in.prefixed(limits::kKeyBytes));
+  if (out.key.empty()) in.fail();
+  out.holds = Bytes(in.prefixed(limits::kSavedBytes));
+  out.answer = Bytes(in.prefixed(limits::kMessageBytes));
+  return out;
+}
+
 struct EvidenceWriter {
   codec::Writer& out;
   void operator()(const TwoHeads& heads) const {
@@ -106,6 +120,11 @@ struct EvidenceWriter {
     }
   }
 };
+
+void write_body(const Evidence& evidence, codec::Writer& out) {
+  out.u8(static_cast<std::uint8_t>(evidence.index() + 1));
+  std::visit(EvidenceWriter{out}, evidence);
+}
 
 Result<Evidence> read_heads(codec::Reader& in) {
   const BytesView first = in.prefixed(kSignedHeadBytes);
@@ -159,15 +178,9 @@ Result<Evidence> read_evidence(codec::Reader& in) {
 
 Bytes encode(const Saved& saved) {
   codec::Writer out;
-  const auto* evidence = std::get_if<Evidence>(&saved.body);
-  out.raw(kMagic).u8(evidence != nullptr ? kEvidence : kReceipt).u8(kFormatVersion);
-  out.fixed(saved.swarm);
-  if (evidence == nullptr) {
-    write_body(std::get<SavedReceipt>(saved.body), out);
-    return out.take();
-  }
-  out.u8(static_cast<std::uint8_t>(evidence->index() + 1));
-  std::visit(EvidenceWriter{out}, *evidence);
+  constexpr std::uint8_t kKinds[] = {kReceipt, kEvidence, kRead};  // in the order of the variant
+  out.raw(kMagic).u8(kKinds[saved.body.index()]).u8(kFormatVersion).fixed(saved.swarm);
+  std::visit([&out](const auto& body) { write_body(body, out); }, saved.body);
   return out.take();
 }
 
@@ -178,11 +191,13 @@ Result<Saved> decode_saved(BytesView bytes) {
   const std::uint8_t kind = in.u8();
   const std::uint8_t version = in.u8();
   if (kind == 0 || version == 0) return corrupt("saved proof is malformed");
-  if (kind > kEvidence || version > kFormatVersion) return newer();
+  if (kind > kRead || version > kFormatVersion) return newer();
   Saved out;
   out.swarm = in.fixed<SwarmId>();
   if (kind == kReceipt) {
     KVSWARM_ASSIGN_OR_RETURN(out.body, read_receipt(in));
+  } else if (kind == kRead) {
+    out.body = read_read(in);
   } else {
     KVSWARM_ASSIGN_OR_RETURN(out.body, read_evidence(in));
   }

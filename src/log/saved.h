@@ -1,10 +1,12 @@
 // Saved proofs: what `kvswarm verify` takes, and what anyone can check without a node or a network.
 // Grammar: docs/formats/saved.md. Values; pure; thread: any.
 //
-// Two kinds today. A receipt shows what became of a writer's ops. Evidence shows that something
+// Three kinds today. A receipt shows what became of a writer's ops. Evidence shows that something
 // contradicts itself; whether it does so for everybody, or only for the node that kept it, is
-// said by EvidenceFacts::holds_alone. Which documents exist, and whom they list, is looked up by
-// the caller (src/node/verification.h): documents are not known on this floor.
+// said by EvidenceFacts::holds_alone. A read shows what a key held, or that there was no such key;
+// its answer is checked on a higher floor (src/node/verification.h). Which documents exist, and
+// whom they list, is looked up by the caller (src/node/verification.h): documents are not known on
+// this floor.
 #pragma once
 
 #include <optional>
@@ -72,9 +74,16 @@ struct TwoDocuments {
 using Evidence =
     std::variant<TwoHeads, TwoBlocks, ReceiptAgainstBlock, RefusalAgainstDocument, TwoDocuments>;
 
+// What was asked, the table of holds of the head that answered, and the answer.
+struct SavedRead {
+  Bytes key;
+  Bytes holds;   // encoded
+  Bytes answer;  // of docs/formats/messages.md
+};
+
 struct Saved {
   SwarmId swarm;
-  std::variant<SavedReceipt, Evidence> body;
+  std::variant<SavedReceipt, Evidence, SavedRead> body;
 };
 
 Bytes encode(const Saved& saved);

@@ -105,7 +105,8 @@ Bytes encode(const Answer& answer) {
   codec::Writer out;
   out.u8(kFormat).u8(static_cast<std::uint8_t>(answer.kind)).prefixed(log::encode(answer.head));
   if (answer.kind == AnswerKind::moving) return out.fixed(answer.holder).take();
-  out.prefixed(answer.proof);
+  out.prefixed(answer.proof).u8(answer.freshness ? 1 : 0);
+  if (answer.freshness) log::write_freshness(*answer.freshness, out);
   if (answer.kind != AnswerKind::entries) return out.take();
   out.varint(answer.headers.size());
   for (const AnswerHeader& header : answer.headers) {
@@ -134,6 +135,9 @@ Result<Answer> decode_answer(BytesView bytes) {
     out.holder = in.fixed<NodeId>();
   } else {
     out.proof = in.prefixed(limits::kProofBytes);
+    const std::uint8_t is_stated = in.u8();
+    if (is_stated > 1) in.fail();
+    if (is_stated == 1) out.freshness = log::read_freshness(in);
   }
   if (out.kind != AnswerKind::entries) {
     KVSWARM_RETURN_IF_ERROR(in.finish("answer"));
@@ -166,6 +170,13 @@ state::Question proof_question(const ReadQuestion& asked, std::size_t entries) {
   auto page = state::Question::range(asked.address, state::kLastAddress, entries + 1);
   KVSWARM_ASSERT(page.ok());  // entries have their limit
   return std::move(page).value();
+}
+
+Status check_fresh(const log::Head& head, const Hash& nonce, const Answer& answer) {
+  if (!answer.freshness || answer.freshness->nonce != nonce) {
+    return corrupt("it does not say, for the nonce it was asked with, that its head is its newest");
+  }
+  return log::check_freshness(head, *answer.freshness);
 }
 
 Result<AnswerCheck> check_answer(const AnswerContext& context, const ReadQuestion& asked,

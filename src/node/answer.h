@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/document.h"
+#include "log/freshness.h"
 #include "log/record.h"
 #include "node/checked_headers.h"
 #include "state/question.h"
@@ -42,7 +43,8 @@ struct Answer {
   NodeId holder;  // moving only
   Bytes proof;    // of the question below, under the head's state root; empty when moving
   std::vector<AnswerHeader> headers;
-  std::vector<AnswerEntry> entries;  // ascending by address
+  std::vector<AnswerEntry> entries;           // ascending by address
+  std::optional<log::Freshness> freshness{};  // to a get with a nonce, unless moving
 };
 
 Bytes encode(const Answer& answer);
@@ -88,6 +90,9 @@ struct AnswerCheck {
   // Set when a document is missing; `values` is then empty and the check is to be made again.
   std::optional<std::uint64_t> missing_document;
 };
+
+// That the answer carries the statement for this nonce; corruption otherwise.
+Status check_fresh(const log::Head& head, const Hash& nonce, const Answer& answer);
 
 // Of an answer that is not `moving`. Everything but authority that does not hold is corruption,
 // with what and where.

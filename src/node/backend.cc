@@ -320,7 +320,7 @@ Status Backend::fill_commit(reply::Committed& reply, std::vector<BlockVerdict> v
 }
 
 StoreReply Backend::answered(SessionKey session, std::uint64_t id, Result<Answer> answer) {
-  StoreReply out{answer.status(), reply::Answered{session, id, {}, {}}};
+  StoreReply out{answer.status(), reply::Answered{session, id, {}, {}, {}}};
   if (!answer.ok()) return out;
   auto& body = std::get<reply::Answered>(out.body);
   body.answer = std::move(answer).value();
@@ -336,8 +336,10 @@ Status Backend::no_log() const {
 
 StoreReply Backend::run(request::Read& request) {
   const bool can = applier_ && applier_->has_log();
-  return answered(request.session, request.id,
-                  can ? applier_->read(request.address) : Result<Answer>(no_log()));
+  StoreReply out = answered(request.session, request.id,
+                            can ? applier_->read(request.address) : Result<Answer>(no_log()));
+  std::get<reply::Answered>(out.body).nonce = request.nonce;
+  return out;
 }
 
 StoreReply Backend::run(request::Scan& request) {

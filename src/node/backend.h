@@ -83,6 +83,7 @@ struct Read {
   SessionKey session = 0;
   std::uint64_t id = 0;  // the core's, given back in the reply
   Address address;
+  std::optional<Hash> nonce{};  // likewise: for the statement that the head is the newest
 };
 struct Scan {
   SessionKey session = 0;
@@ -182,6 +183,7 @@ struct Answered {
   std::uint64_t id = 0;
   std::optional<Announcement> announcement;
   Answer answer;
+  std::optional<Hash> nonce{};
 };
 struct Greeted {
   SessionKey session = 0;

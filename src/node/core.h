@@ -86,7 +86,9 @@ class Core {
     std::optional<Answer> held_back;    // until a document arrives
     std::uint64_t fetches = 0;
     unsigned repeats = 0;
-    LogPlace least;  // of the holder's log, seen when it was asked (R3)
+    LogPlace least;  // of the holder's log: seen when it was asked, and of receipts (R3, R2)
+    std::optional<Hash> nonce{};  // that the holder is to sign; the answer becomes a file
+    Bytes key{};                  // for that file
   };
   struct DocumentFetch {
     ConnectionId connection = 0;
@@ -220,12 +222,13 @@ class Core {
   // Reading (core_reading.cc)
   void start_read(std::uint64_t id);
   void start_reads(const NodeId& holder);
+  Status remember_receipts(const std::vector<log::SignedHead>& heads, PendingRead& read);
   Handled on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
   void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
   void check_read(std::uint64_t id, const log::Head& head, Answer answer);
   const std::vector<log::Hold>* holds_under(const log::Head& head) const;
   void finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, AnswerCheck check);
-  void finish_get(std::uint64_t id, const log::Head& head, AnswerCheck check);
+  void finish_get(std::uint64_t id, const log::Head& head, GetOutcome outcome, AnswerCheck check);
   void on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message);
   const config::Document* known_document(std::uint64_t number) const;
   std::optional<Status> authority(std::uint64_t number, const NodeId& writer) const;

@@ -14,9 +14,34 @@ void Core::handle(event::Get& event) {
   read.address = state::address_of(document_.swarm(), event.key);
   read.holder = holder_of(document_, read.address);
   read.deadline_ms = event.deadline_ms;
+  if (event.proof) {
+    read.nonce.emplace();
+    options_.random->fill(read.nonce->data.data(), read.nonce->data.size());
+    read.key = event.key;
+  }
+  if (Status status = remember_receipts(event.after, read); !status.ok()) {
+    respond(event.ticket, std::move(status));
+    return;
+  }
   const std::uint64_t id = next_request_++;
   reads_.emplace(id, std::move(read));
   start_read(id);
+}
+
+// Promise R2: the holder signed these heads, so it has no older state to answer from. They are
+// compared with what is known of their nodes, too.
+Status Core::remember_receipts(const std::vector<log::SignedHead>& heads, PendingRead& read) {
+  for (const log::SignedHead& signed_head : heads) {
+    auto head = log::check_head(document_.swarm(), signed_head);
+    if (!head.ok()) {
+      return Status(StatusCode::usage, head.status().message()).with_context("the receipt");
+    }
+    compare_head(signed_head);
+    if (head->node == read.holder) {
+      read.least = std::max(read.least, LogPlace{head->epoch, head->length});
+    }
+  }
+  return {};
 }
 
 void Core::handle(event::Scan& event) {
@@ -40,18 +65,18 @@ void Core::start_read(std::uint64_t id) {
     if (read.is_scan) {
       ask(request::Scan{0, id, read.address});
     } else {
-      ask(request::Read{0, id, read.address});
+      ask(request::Read{0, id, read.address, read.nonce});
     }
     return;
   }
   const auto connection = connections_.connection_to(read.holder);
   if (!connection) return;
   const MessageType type = read.is_scan ? MessageType::scan : MessageType::get;
-  const bool taken =
-      connections_.send(*connection, make_message(type, id, Bytes(read.address.view())));
-  if (!taken) return;
+  Bytes question(read.address.view());
+  if (read.nonce) question += read.nonce->view();
+  if (!connections_.send(*connection, make_message(type, id, std::move(question)))) return;
   read.asked = connection;
-  read.least = seen_length(read.holder);
+  read.least = std::max(read.least, seen_length(read.holder));
 }
 
 void Core::start_reads(const NodeId& holder) {
@@ -94,12 +119,6 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
     start_read(id);
     return Handled::done;
   }
-  if (LogPlace{head->epoch, head->length} < found->second.least) {
-    end_read(id, Status(StatusCode::corruption, "node " + short_hex(peer) +
-                                                    " answered from an older head than it showed "
-                                                    "before"));
-    return Handled::done;
-  }
   check_read(id, *head, std::move(answer).value());
   return Handled::done;
 }
@@ -130,6 +149,11 @@ const std::vector<log::Hold>* Core::holds_under(const log::Head& head) const {
 void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
   const PendingRead& read = reads_.at(id);
   const std::string holder = "node " + short_hex(read.holder);
+  if (LogPlace{head.epoch, head.length} < read.least) {
+    end_read(id, Status(StatusCode::corruption,
+                        holder + " answered from an older head than it signed before"));
+    return;
+  }
   if (answer.kind == AnswerKind::moving) {
     end_read(id, Status(StatusCode::moving, holder + " does not hold the key; node " +
                                                 short_hex(answer.holder) + " does"));
@@ -153,6 +177,9 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
   };
   const AnswerContext context{document_.swarm(), head, *holds, authority, checked_headers_};
   auto check = check_answer(context, {read.address, read.is_scan}, answer);
+  if (check.ok() && read.nonce) {
+    if (Status fresh = check_fresh(head, *read.nonce, answer); !fresh.ok()) check = fresh;
+  }
   if (!check.ok()) {
     end_read(id, check.status().with_context(holder + " gave an answer that does not hold"));
     return;
@@ -166,7 +193,12 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
   if (read.is_scan) {
     finish_scan(id, *holds, std::move(check).value());
   } else {
-    finish_get(id, head, std::move(check).value());
+    GetOutcome outcome;
+    if (read.nonce) {
+      outcome.proof = log::encode(log::Saved{
+          document_.swarm(), log::SavedRead{read.key, log::encode_holds(*holds), encode(answer)}});
+    }
+    finish_get(id, head, std::move(outcome), std::move(check).value());
   }
 }
 
@@ -192,8 +224,8 @@ void Core::finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, An
   end_read(id, Outcome(ScanOutcome{std::move(check.values), check.next}));
 }
 
-void Core::finish_get(std::uint64_t id, const log::Head& head, AnswerCheck check) {
-  GetOutcome outcome;
+void Core::finish_get(std::uint64_t id, const log::Head& head, GetOutcome outcome,
+                      AnswerCheck check) {
   outcome.holder = head.node;
   outcome.head = log::head_ref(head);
   outcome.found = !check.values.empty();

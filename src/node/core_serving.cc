@@ -108,9 +108,12 @@ std::optional<StoreRequest> Core::read_request(const Connections::Incoming& inco
   codec::Reader in(message.payload);
   std::optional<StoreRequest> out;
   switch (static_cast<MessageType>(message.type)) {
-    case MessageType::get:
-      out = request::Read{incoming.connection, message.request_id, in.fixed<Address>()};
+    case MessageType::get: {
+      request::Read read{incoming.connection, message.request_id, in.fixed<Address>(), {}};
+      if (in.ok() && in.remaining() > 0) read.nonce = in.fixed<Hash>();
+      out = std::move(read);
       break;
+    }
     case MessageType::scan:
       out = request::Scan{incoming.connection, message.request_id, in.fixed<Address>()};
       break;
@@ -191,6 +194,11 @@ void Core::serve_in_place_of(const ReadIntake::Asker& gone) {
 }
 
 void Core::on_reply(const Status& status, reply::Answered& reply) {
+  if (status.ok() && reply.nonce && reply.answer.kind != AnswerKind::moving) {
+    auto fresh = log::state_fresh(reply.answer.head, *reply.nonce, now_.wall_ms, *options_.key);
+    KVSWARM_ASSERT(fresh.ok());  // a head of our own
+    reply.answer.freshness = *fresh;
+  }
   if (reply.session == 0) {
     on_local_answer(reply.id, status, std::move(reply.answer));
     return;

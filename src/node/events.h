@@ -69,7 +69,9 @@ struct Disconnect {};  // ends all connections; none is made or taken until Conn
 struct Get {
   Ticket ticket = 0;
   Bytes key;
-  std::uint64_t deadline_ms = 0;  // monotonic
+  std::uint64_t deadline_ms = 0;         // monotonic
+  bool proof = false;                    // gives the answer as a file for others, too
+  std::vector<log::SignedHead> after{};  // heads of receipts: no answer from before them (R2)
 };
 struct Scan {
   Ticket ticket = 0;
@@ -132,6 +134,7 @@ struct GetOutcome {
   ProvenValue value;  // found only
   NodeId holder;
   log::HeadRef head;  // that the answer was checked against
+  Bytes proof{};      // docs/formats/saved.md; empty unless it was asked for
 };
 struct ScanOutcome {
   std::vector<ProvenValue> values;

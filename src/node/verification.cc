@@ -1,5 +1,8 @@
 #include "node/verification.h"
 
+#include "node/holds.h"
+#include "state/leaf.h"
+
 namespace kvswarm::node {
 namespace {
 
@@ -49,7 +52,62 @@ Status check_text(const SwarmId& swarm, const log::TwoDocuments::Text& text,
   return same ? Status() : corrupt("a document's text is not the one that its hash names");
 }
 
+// The document with that number on the way down the chain of hashes from the head's own.
+Result<config::Document> on_chain(const SwarmId& swarm, const log::DocumentRef& newest,
+                                  std::uint64_t number, const FindDocument& find) {
+  if (number == 1) return found(swarm, {1, *Hash::from(swarm.view())}, find);  // the id is its hash
+  log::DocumentRef ref = newest;
+  while (true) {
+    KVSWARM_ASSIGN_OR_RETURN(config::Document document, found(swarm, ref, find));
+    if (ref.number <= number) return document;
+    if (document.previous().is_zero()) {
+      return Status(StatusCode::unavailable, name_of(ref) + " does not name the one before it");
+    }
+    ref = {ref.number - 1, document.previous()};
+  }
+}
+
 }  // namespace
+
+Result<ReadFacts> verify_read(const SwarmId& swarm, const log::SavedRead& read,
+                              const FindDocument& find) {
+  KVSWARM_ASSIGN_OR_RETURN(const Answer answer, decode_answer(read.answer));
+  if (answer.kind == AnswerKind::moving) return corrupt("the answer proves nothing");
+  ReadFacts facts{swarm, read.key, {}, {}, answer.freshness};
+  KVSWARM_ASSIGN_OR_RETURN(facts.head, log::check_head(swarm, answer.head));
+  if (answer.freshness) {
+    KVSWARM_RETURN_IF_ERROR(log::check_freshness(facts.head, *answer.freshness));
+  }
+  if (log::holds_root(swarm, read.holds) != facts.head.holds_root) {
+    return corrupt("the table of holds is not the one that the head signs");
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto holds, log::decode_holds(read.holds));
+  KVSWARM_ASSIGN_OR_RETURN(const config::Document document,
+                           found(swarm, facts.head.document, find));
+  const Address address = state::address_of(swarm, read.key);
+  if (holder_of(document, address) != facts.head.node) {
+    return corrupt("the head is not of the node that holds the key");
+  }
+  Status missing;
+  const Authority authority = [&](std::uint64_t number,
+                                  const NodeId& writer) -> std::optional<Status> {
+    const auto then = on_chain(swarm, facts.head.document, number, find);
+    if (!then.ok()) {
+      missing = then.status();
+      return std::nullopt;
+    }
+    if (then->is_writer(writer)) return Status();
+    return corrupt("node " + to_hex(writer) + " is not a writer of document " +
+                   std::to_string(number));
+  };
+  CheckedHeaders headers;
+  KVSWARM_ASSIGN_OR_RETURN(
+      AnswerCheck check,
+      check_answer({swarm, facts.head, holds, authority, headers}, {address, false}, answer));
+  if (check.missing_document) return missing;
+  if (!check.values.empty()) facts.value = std::move(check.values.front());
+  return facts;
+}
 
 Result<log::EvidenceFacts> verify_evidence(const SwarmId& swarm, const log::Evidence& evidence,
                                            const FindDocument& find) {
@@ -74,6 +132,10 @@ Result<VerifiedFacts> verify_saved(BytesView saved, const FindDocument& find) {
   if (const auto* evidence = std::get_if<log::Evidence>(&decoded.body)) {
     KVSWARM_ASSIGN_OR_RETURN(log::EvidenceFacts facts,
                              verify_evidence(decoded.swarm, *evidence, find));
+    return VerifiedFacts(std::move(facts));
+  }
+  if (const auto* read = std::get_if<log::SavedRead>(&decoded.body)) {
+    KVSWARM_ASSIGN_OR_RETURN(ReadFacts facts, verify_read(decoded.swarm, *read, find));
     return VerifiedFacts(std::move(facts));
   }
   KVSWARM_ASSIGN_OR_RETURN(

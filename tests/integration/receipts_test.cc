@@ -132,3 +132,49 @@ TEST_CASE("without a receipt in time there is no file, and the way to one later 
   CHECK(swarm.as("x", {"receipt", "--ops", "1..1", "r"}).exit_code == 0);
   CHECK(verify(swarm, "r", "config.json").exit_code == 0);
 }
+
+TEST_CASE("a saved read is verified offline, of a key that is there and of one that is not") {
+  Swarm swarm({{"a", 1}, {"b", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.listen("b");
+  REQUIRE(swarm.as("x", {"write", "--put.k=the value", "--receipt-file", "r"}).exit_code == 0);
+  const Outcome read = swarm.as("x", {"get", "k", "--proof", "k.proof"});
+  INFO(read.errors);
+  CHECK(read.exit_code == 0);
+  CHECK(read.output == "the value\n");
+  CHECK(swarm.as("x", {"get", "none", "--proof", "none.proof"}).exit_code == 3);
+  CHECK(swarm.as("x", {"get", "k", "--proof", "k.proof"}).exit_code == 2);
+  CHECK(swarm.as("x", {"get", "k", "l", "--proof", "other"}).exit_code == 2);
+  // Through the node that owns the directory, too; and no older than the receipt.
+  swarm.connect("x");
+  CHECK(swarm.as("x", {"get", "k", "--proof", "again.proof", "--after", "r"}).exit_code == 0);
+  CHECK(swarm.as("x", {"get", "k", "--after", "k.proof"}).exit_code == 2);
+  swarm.stop("a");
+  swarm.stop("b");
+
+  const Outcome present = verify(swarm, "k.proof", "config.json");
+  INFO(present.errors);
+  CHECK(present.exit_code == 0);
+  CHECK(contains(present.output, "the key \"k\"\n  holds 9 bytes: \"the value\""));
+  CHECK(contains(present.output, "put by writer " + swarm.id("x")));
+  CHECK(contains(present.output, "that this state was its newest"));
+  CHECK(contains(verify(swarm, "none.proof", "config.json").output, "is not there"));
+  const Outcome json = swarm.run({"verify", "again.proof", "-c", "config.json", "--json"});
+  REQUIRE(json.exit_code == 0);
+  const nlohmann::json facts = nlohmann::json::parse(json.output);
+  CHECK(facts.at("kind") == "read");
+  CHECK(facts.at("found") == true);
+  CHECK(facts.at("value") == "the value");
+  CHECK(facts.at("newest_at_ms") > 0);
+
+  CHECK(swarm.run({"verify", "k.proof", "-c", "config.json", "--max-age", "1h"}).exit_code == 0);
+  const Outcome old =
+      swarm.run({"verify", "k.proof", "-c", "config.json", "--max-age", "0ms", "--json"});
+  CHECK(old.exit_code == 6);
+  CHECK(contains(old.errors, "too old"));
+  CHECK(swarm.run({"verify", "r", "-c", "config.json", "--max-age", "1h"}).exit_code == 2);
+  std::string altered = read_file(swarm.path("k.proof"));
+  altered[altered.size() - 3] ^= 1;
+  write_file(swarm.path("altered"), altered);
+  CHECK(verify(swarm, "altered", "config.json").exit_code == 7);
+}

@@ -33,7 +33,9 @@ std::vector<Request> requests() {
   write.goal = node::Goal::stored;
   write.wait_ms = 3000;
   write.ops = {{log::OpKind::put, "greeting", "hi"}, {log::OpKind::del, Bytes(4096, '\0'), {}}};
+  const auto head = log::decode_signed_head(test::format_example("log.md", "signed head")).value();
   return {GetRequest{"greeting", 10'000},
+          GetRequest{"k", 1, true, {head, head}},
           ScanRequest{filled<NodeId>(1), filled<Address>(2), 3},
           write,
           AwaitRequest{7, 9, node::Goal::queued, 5},
@@ -52,6 +54,7 @@ std::vector<Response> responses() {
   node::GetOutcome absent = found;
   absent.found = false;
   absent.value = {};
+  absent.proof = "a file";
   node::ScanOutcome page;
   page.values = {value(7), value(8)};
   page.next = filled<Address>(9);

@@ -20,7 +20,8 @@ bool holds(BytesView bytes) {
   if (const auto* evidence = std::get_if<Evidence>(&saved->body)) {
     return check_saved_evidence(saved->swarm, *evidence).ok();
   }
-  return check_saved_receipt(saved->swarm, std::get<SavedReceipt>(saved->body)).ok();
+  const auto* receipt = std::get_if<SavedReceipt>(&saved->body);
+  return receipt != nullptr && check_saved_receipt(saved->swarm, *receipt).ok();
 }
 
 bool holds(const Saved& saved) { return holds(encode(saved)); }
@@ -53,6 +54,16 @@ TEST_CASE("the files of docs/formats/saved.md are what they say they are") {
     CHECK(encode(*decoded) == example(name));
     CHECK(holds(example(name)));
   }
+}
+
+TEST_CASE("the read of docs/formats/saved.md has the bytes that it says, and one spelling") {
+  const auto saved = decode_saved(example("read file"));
+  REQUIRE(saved.ok());
+  const auto& read = std::get<SavedRead>(saved->body);
+  CHECK(read.key == "greeting");
+  CHECK(read.holds == test::format_example("log.md", "holds"));
+  CHECK(read.answer == test::format_example("messages.md", "found"));
+  CHECK(encode(*saved) == example("read file"));
 }
 
 TEST_CASE("a receipt file says who wrote what, where it stands, and with what outcome") {
@@ -202,7 +213,7 @@ TEST_CASE("a kind, version or type of a newer program is said to be newer") {
   constexpr std::size_t kKind = 7;
   constexpr std::size_t kVersion = 8;
   constexpr std::size_t kType = 9 + 32;
-  CHECK(code_with(samples::saved_receipt(), kKind, 3) == StatusCode::newer_version);
+  CHECK(code_with(samples::saved_receipt(), kKind, 4) == StatusCode::newer_version);
   CHECK(code_with(samples::saved_receipt(), kVersion, 2) == StatusCode::newer_version);
   CHECK(code_with(samples::two_heads(), kType, 6) == StatusCode::newer_version);
   CHECK(code_with(samples::two_heads(), kType, 0) == StatusCode::corruption);

@@ -38,7 +38,7 @@ Answer page() {
 // The bytes of a page with these counts and nothing behind them.
 Bytes counted(std::uint64_t headers, std::uint64_t entries) {
   codec::Writer out;
-  out.u8(1).u8(1).prefixed(log::encode(signed_head())).prefixed("a proof");
+  out.u8(1).u8(1).prefixed(log::encode(signed_head())).prefixed("a proof").u8(0);
   return out.varint(headers).varint(entries).take();
 }
 
@@ -52,6 +52,12 @@ TEST_CASE("the answers of docs/formats/messages.md are what it says they are") {
   CHECK(found->head == signed_head());
   REQUIRE(found->entries.size() == 1);
   CHECK(found->entries[0].value == "hi");
+  REQUIRE(found->freshness.has_value());
+  const auto head = log::decode_head(found->head.head).value();
+  CHECK(check_fresh(head, hash_of(0xe0), *found).ok());
+  codec::Writer freshness;
+  log::write_freshness(*found->freshness, freshness);
+  CHECK(freshness.bytes() == test::format_example("log.md", "freshness"));
   CHECK(encode(*found) == present);
 
   const Bytes absent = test::format_example("messages.md", "not found");
@@ -61,6 +67,7 @@ TEST_CASE("the answers of docs/formats/messages.md are what it says they are") {
   CHECK(not_found->head == signed_head());
   CHECK(not_found->proof == found->proof);
   CHECK(not_found->entries.empty());
+  CHECK(!not_found->freshness.has_value());
   CHECK(encode(*not_found) == absent);
 
   const Bytes elsewhere = test::format_example("messages.md", "moving");
@@ -171,7 +178,7 @@ TEST_CASE("counts are bounded by limits and by what is there, before anything is
 TEST_CASE("a path has at most 128 hashes") {
   const auto with_path = [](std::size_t hashes) {
     codec::Writer out;
-    out.u8(1).u8(1).prefixed(log::encode(signed_head())).prefixed("a proof");
+    out.u8(1).u8(1).prefixed(log::encode(signed_head())).prefixed("a proof").u8(0);
     out.varint(1).prefixed("header").fixed(Signature());
     out.varint(1).varint(0).varint(hashes).raw(Bytes(hashes * 32, 'h'));
     return out.prefixed("op").prefixed("value").take();
