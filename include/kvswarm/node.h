@@ -54,7 +54,7 @@ struct NodeOptions {
   // program's, which never waits: in_use comes at once.
   std::uint64_t wait_ms = 10'000;
   // About how much memory the tree over this node's own keys may take. With less, a commit and a
-  // proof read more from the disk; chosen at the start, by the number of keys there are then.
+  // proof read more from the disk. Looked at again whenever the state has grown.
   std::uint64_t memory_bytes = std::uint64_t{256} * 1024 * 1024;
   // Whether other processes of this user, and programs that open a Client on the directory, may
   // use it through this node (a socket in the runtime directory, mode 0600), and whether a change

@@ -198,6 +198,7 @@ std::string status_json(const node::NodeStatus& status) {
       .add("keys", head.live_keys)
       .add("bytes", head.live_bytes)
       .add("disk_bytes", status.counts.disk_bytes)
+      .add("state_memory_bytes", status.counts.state_bytes)
       .add("blocks", status.counts.blocks.committed)
       .add("blocks_given_back", status.counts.blocks.dropped)
       .add("pending", static_cast<std::uint64_t>(status.counts.pending_ops))

@@ -427,6 +427,7 @@ Status Applier::write(Commit& commit, log::Record record) {
   signed_head_ = signed_head;
   last_record_ms_ = record.time_ms;
   block_counts_ = counts;
+  keep_within_memory();
   return {};
 }
 

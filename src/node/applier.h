@@ -51,7 +51,7 @@ class Applier {
     // Whether there is room for new blocks (DESIGN D4). May be empty: always.
     std::function<bool()> has_room;
     // How much of the state's trie is kept in memory: about so many bytes of it, or all but what is
-    // below so many leaves; 0: from the memory, by the number of keys when opened.
+    // below so many leaves; 0: from the memory, by the number of keys, also as that grows.
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;
     std::uint64_t sweep_bytes = limits::kSweepBytes;  // of block rows, at least; then a sweep
@@ -88,6 +88,7 @@ class Applier {
   // Whether enough block rows have come that a sweep is worth reading all leaves.
   bool is_sweep_due() const;
   const rows::BlockCounts& block_counts() const { return block_counts_; }
+  std::size_t state_bytes() const { return trie_ ? trie_->memory_bytes() : 0; }  // in memory
   // One step of a sweep, which it begins if there is none under way (block_sweep.h).
   Result<BlockSweep::Step> sweep();
   // What is proven under the head; corruption when the rows are not those that the trie is over.
@@ -123,6 +124,7 @@ class Applier {
   Result<rows::ValueRow> value_row(const Address& address) const;
   Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
   Status write(Commit& commit, log::Record record);
+  void keep_within_memory();
   Answer answer_with(AnswerKind kind) const;
   Result<Answer> proven(Answer answer, const ReadQuestion& asked) const;
 

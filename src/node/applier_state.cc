@@ -56,6 +56,24 @@ Status Applier::load_state() {
   return {};
 }
 
+// Keeps less of a state that grew, in one scan of all leaves; with some room, so that scans stay
+// rare. When the scan fails the trie goes on as it is: reads and the next opening meet the fault.
+void Applier::keep_within_memory() {
+  if (options_.bucket_leaves != 0) return;
+  if (bucket_leaves_for(head_.live_keys, options_.state_memory_bytes) <= trie_->bucket_leaves()) {
+    return;
+  }
+  const std::size_t bucket_leaves =
+      bucket_leaves_for(head_.live_keys + head_.live_keys / 2, options_.state_memory_bytes);
+  LeafRows leaves(*options_.store);
+  auto trie = state::Trie::load(options_.swarm, bucket_leaves, leaves);
+  if (trie.ok() && trie->root() == head_.state_root) {
+    trie_ = std::move(trie).value();
+  } else {
+    options_.bucket_leaves = trie_->bucket_leaves();
+  }
+}
+
 // Rows that do not make the signed root: the first one that the log does not bear out, else that
 // there are too many or too few.
 Status Applier::why_not_the_state() const {

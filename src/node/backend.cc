@@ -414,6 +414,7 @@ StoreReply Backend::run(request::Count&) {
   body.has_log = applier_->has_log();
   body.head = applier_->head();
   body.blocks = applier_->block_counts();
+  body.state_bytes = applier_->state_bytes();
   body.pending_ops = outbox_->pending_ops().size();
   body.refusals = outbox_->refusals();
   body.lost_blocks = outbox_->lost_blocks();

@@ -210,6 +210,7 @@ struct Counts {
   Status fault;                                      // why writing stopped, if it did
   rows::BlockCounts blocks{};                        // of the log
   std::uint64_t disk_bytes = 0;                      // what the store takes; 0: not known
+  std::uint64_t state_bytes = 0;                     // of the state's trie, in memory
 };
 struct SeenHeadRecorded {
   NodeId node;

@@ -106,6 +106,7 @@ class Trie {
 
   const Hash& root() const { return current_.root(); }
   const View& view() const { return current_; }  // of the committed root
+  std::size_t bucket_leaves() const { return bucket_leaves_; }
   std::size_t memory_bytes() const { return nodes_.bytes() + buckets_.bytes(); }
   std::size_t nodes() const { return nodes_.used(); }
   std::size_t buckets() const { return buckets_.used(); }

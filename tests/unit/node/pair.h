@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/limits.h"
 #include "node/backend.h"
 #include "node/holds.h"
 #include "store/memory_store.h"
@@ -31,6 +32,7 @@ struct Side {
     options.document = std::move(document);
     options.wall_ms = 1000;
     options.bucket_leaves = bucket_leaves;
+    options.state_memory_bytes = state_memory_bytes;
     return Backend::open(std::move(options));
   }
   void open(std::optional<config::Document> document = {}) {
@@ -58,6 +60,7 @@ struct Side {
   store::MemoryStore disk;
   bool has_room = true;
   std::size_t bucket_leaves = 0;
+  std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
   std::unique_ptr<Backend> backend;
 };
 

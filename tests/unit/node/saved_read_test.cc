@@ -175,6 +175,37 @@ TEST_CASE("A2: a writer that the leaf's document does not list makes no saved re
   CHECK(facts.status().message().find("is not a writer of document 1") != std::string::npos);
 }
 
+TEST_CASE(
+    "A3: a node that does not hold a key makes no saved read of it, whatever holds it signs") {
+  Talk talk;
+  Pair& pair = talk.pair;
+  config::Settings settings;
+  settings.capacities = {{pair.storage.key.id(), 1}, {pair.writer.key.id(), 1}};
+  pair.document = config::Document::create(settings, talk.random).value();
+  log::Hold all;
+  all.last = ~std::uint64_t{0};
+  all.holder = pair.storage.key.id();
+  log::Record record;
+  record.document = ref_of(*pair.document);
+  const FalseLog nothing(pair, record, {all});
+  Answer absent;
+  absent.head = nothing.announcement.head;
+  absent.proof = Bytes(1, '\1');
+  std::size_t held = 0;
+  constexpr std::size_t kKeys = 32;
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    const Bytes key = "key " + std::to_string(i);
+    const log::SavedRead read{key, nothing.announcement.holds, encode(absent)};
+    const auto facts = verify_saved(log::encode(log::Saved{pair.document->swarm(), read}),
+                                    among({*pair.document}));
+    const bool is_its = holder_of(*pair.document, pair.get_of(key).address) == all.holder;
+    CHECK(facts.ok() == is_its);
+    held += is_its ? 1 : 0;
+  }
+  CHECK(held > 0);
+  CHECK(held < kKeys);
+}
+
 TEST_CASE("a node that does not sign that its head is its newest, for this question, is caught") {
   Reader reader;
   const auto other = crypto::SigningKey::generate(reader.random);

@@ -285,5 +285,27 @@ TEST_CASE("K is the least that fits the memory") {
   CHECK(bucket_leaves_for(~std::uint64_t{0}, kMemory) == limits::kBucketLeaves);
 }
 
+TEST_CASE("a state that grows beyond its memory keeps less of its trie, and the same roots") {
+  const auto grown = [](std::uint64_t memory_bytes) {
+    World world(0);
+    world.storage.state_memory_bytes = memory_bytes;
+    world.storage.open();
+    constexpr std::size_t kBatches = 20;
+    std::uint64_t most = 0;
+    for (std::size_t batch = 0; batch < kBatches; ++batch) {
+      std::vector<WriteOp> ops = some_puts(1000);
+      for (WriteOp& op : ops) op.key += " of " + std::to_string(batch);
+      world.apply(ops);
+      CHECK(head_of(world.storage).state_root == world.expected());
+      StoreReply reply = world.storage.ask(request::Count{});
+      most = std::max(most, std::get<reply::Counts>(reply.body).state_bytes);
+    }
+    return most;
+  };
+  constexpr std::uint64_t kLittle = 512 * 1024;
+  CHECK(grown(kLittle) < 2 * kLittle);  // slots come in chunks
+  CHECK(grown(16 * kLittle) > 3 * kLittle);
+}
+
 }  // namespace
 }  // namespace kvswarm::node
