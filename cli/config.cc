@@ -4,6 +4,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "nearest.h"
 #include "output.h"
 #include "session.h"
@@ -84,7 +86,7 @@ class ConfigVerb final : public Verb {
 
  private:
   Status update(const std::string& path, const ConfigUpdate& changes) const {
-    const FolderLock lock(path);
+    const FolderLock lock(path);  // of the link, where it is one
     const Result<Config> before = Config::load(path);
     if (!before.ok()) return before.status();
     const Result<Config> after = before->update(changes);
@@ -93,9 +95,16 @@ class ConfigVerb final : public Verb {
       if (json_) return print_line(before->changes_json(*after));
       return print(before->changes_text(*after));
     }
-    if (Status saved = after->save(path); !saved.ok()) return saved;
+    std::error_code error;
+    const auto target = std::filesystem::canonical(path, error);  // a link goes on leading there
+    if (Status saved = after->save(error ? path : target.string()); !saved.ok()) return saved;
     say(path + " is now document " + std::to_string(after->number()) + " (" +
-        short_id(after->hash()) + ")");
+        short_id(after->hash()) +
+        "); what was written under an older one is verified with a copy " + "of that one");
+    if (!changes.capacities.empty()) {
+      say("data does not move yet: every key, new ones too, stays with the node that document 1 "
+          "gave it to");
+    }
     if (!json_) return Status();
     return print_line(JsonObject()
                           .add("file", path)

@@ -20,7 +20,7 @@ class Export final : public Verb {
   Status run(const Arguments& arguments) override {
     Result<std::unique_ptr<Session>> session = Session::open(node_);
     if (!session.ok()) return session.status();
-    // Not before the session: an export that cannot start leaves an earlier one alone.
+    // An earlier export stays until this one is whole.
     Result<Output> output = Output::create(arguments.words.empty() ? "-" : arguments.words[0]);
     if (!output.ok()) return output.status();
 
@@ -33,10 +33,13 @@ class Export final : public Verb {
       return output->ok();
     });
     progress.clear();
-    const Status written = output->finish();
-    if (!written.ok()) return written;
     if (!report.ok()) return report.status();
-    say("exported " + counted(report->keys, "key"));
+    const bool leaves_older = !report->missing.empty() && output->takes_a_place();
+    if (!leaves_older) {
+      if (const Status written = output->finish(); !written.ok()) return written;
+    }
+    say("exported " + counted(report->keys, "key") +
+        (leaves_older ? ", and left " + output->name() + " as it was" : ""));
     for (const ExportReport::Missing& missing : report->missing) {
       say("missing: the keys of " + missing.node + " (" + missing.why + ")");
     }

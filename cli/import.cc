@@ -45,7 +45,8 @@ class Importer {
     if (status.code() == StatusCode::interrupted) {
       return Status(status.code(), "interrupted; " + in_outbox());
     }
-    return Status(status.code(), status.message() + "; " + in_outbox());
+    const bool says_so = queued_ == 0 && status.message().ends_with(in_outbox());
+    return says_so ? status : Status(status.code(), status.message() + "; " + in_outbox());
   }
 
   std::string summary_json() const {

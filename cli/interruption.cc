@@ -44,18 +44,20 @@ Interruption::Interruption() {
   signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC);
   event_fd_ = eventfd(0, EFD_CLOEXEC);
   stop_fd_ = eventfd(0, EFD_CLOEXEC);
+  watch_while_writing(event_fd_);
   thread_ = std::thread([this] { take_signals(); });
 }
 
 Interruption::~Interruption() {
+  watch_while_writing(-1);
   raise_event(stop_fd_);
   thread_.join();
   for (const int fd : {signal_fd_, event_fd_, stop_fd_}) close(fd);
 }
 
-void Interruption::watch(Client* client) {
+void Interruption::watch(std::function<void()> stop) {
   const std::lock_guard lock(mutex_);
-  client_ = client;
+  stop_ = std::move(stop);
 }
 
 void Interruption::take_signals() {
@@ -69,11 +71,11 @@ void Interruption::take_signals() {
     if (requested_.exchange(true)) end_at_once();
     raise_event(event_fd_);
     const std::lock_guard lock(mutex_);
-    if (client_ == nullptr) {
+    if (!stop_) {
       say("interrupted; nothing was begun");
       end_at_once();
     }
-    client_->interrupt();
+    stop_();
   }
 }
 

@@ -1,18 +1,18 @@
 // Ctrl-C (SIGINT), SIGTERM, and SIGHUP (the window was closed) in the short-lived verbs.
 //
 // The signals are blocked in this thread and in all that it starts afterwards, and one thread
-// takes them, so nothing ever runs inside a signal handler. The first asks the watched client to
-// stop waiting, and the verb says how things stand and exits 130; before a client is watched it
-// ends the program at once, as nothing was begun. The second ends the program at once. A signal
-// that was ignored at the start (a background job of a script) stays ignored.
+// takes them, so nothing ever runs inside a signal handler. The first asks what is watched to stop
+// waiting, and the verb says how things stand and exits 130; before something is watched it ends
+// the program at once, as nothing was begun. A write to somebody who does not read ends, too. The
+// second ends the program at once. A signal that was ignored at the start (a background job of a
+// script) stays ignored.
 //
 // A resource: make one, on the main thread, before anything that starts threads.
 #pragma once
 
-#include <kvswarm/client.h>
-
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -25,8 +25,8 @@ class Interruption {
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
 
-  // Whom the first signal stops; nullptr: nobody (and a signal ends the program).
-  void watch(Client* client);
+  // What the first signal does, on another thread; empty: it ends the program.
+  void watch(std::function<void()> stop);
   bool requested() const { return requested_; }
 
   // Waits until `fd` can be read, the time is over, or a signal came: true in the first case.
@@ -41,7 +41,7 @@ class Interruption {
   int stop_fd_ = -1;
   std::atomic<bool> requested_ = false;
   std::mutex mutex_;
-  Client* client_ = nullptr;  // guarded by mutex_
+  std::function<void()> stop_;  // guarded by mutex_
   std::thread thread_;
 };
 

@@ -1,6 +1,9 @@
 #include <kvswarm/json.h>
 #include <kvswarm/restore.h>
 
+#include <atomic>
+
+#include "interruption.h"
 #include "output.h"
 #include "session.h"
 #include "text.h"
@@ -44,8 +47,9 @@ class Restore final : public Verb {
  public:
   void declare(Flags& flags) override {
     flags.describe(
-        "goes on with an older copy, or a backup, of a directory, and declares what it lacks", "",
-        "kvswarm restore -d /tmp/a --dry-run\nkvswarm restore -d /tmp/new --from a.backup");
+        "goes on with an older copy, or a backup, of a directory, and declares what it lacks; the "
+        "original must not run any more",
+        "", "kvswarm restore -d /tmp/a --dry-run\nkvswarm restore -d /tmp/new --from a.backup");
     flags.text("--from", "FILE", &from_, "make the directory from this backup first");
     flags.text("--bind", "ADDRESS", &bind_, "address to listen on meanwhile (127.0.0.1)");
     flags.toggle("--dry-run", &dry_run_,
@@ -64,7 +68,12 @@ class Restore final : public Verb {
     options.bind = bind_;
     options.dry_run = dry_run_;
     options.from = from_;
+    Interruption interruption;
+    std::atomic<bool> stop = false;
+    interruption.watch([&stop] { stop = true; });
+    options.interrupt = &stop;
     const Result<RestoreReport> report = restore(options);
+    interruption.watch({});
     if (!report.ok()) return explain_open(report.status(), *directory);
     if (report->backup) tell(*report->backup);
     for (const auto& [node, why] : report->unreached) say("not asked: " + why);

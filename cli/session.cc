@@ -1,6 +1,11 @@
 #include "session.h"
 
+#include <kvswarm/config.h>
+
 #include <cstdlib>
+
+#include "output.h"
+#include "text.h"
 
 namespace kvswarm::cli {
 
@@ -10,6 +15,16 @@ namespace {
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+// A document older than the one in force is never taken, and a node that runs has its own.
+void tell_of_other_document(Client& client, const std::string& path) {
+  const Result<Config> given = Config::load(path);
+  const Result<Config> in_force = client.document();
+  if (!given.ok() || !in_force.ok() || given->hash() == in_force->hash()) return;
+  say(path + " is document " + std::to_string(given->number()) + " (" + short_id(given->hash()) +
+      "), and this directory has document " + std::to_string(in_force->number()) + " (" +
+      short_id(in_force->hash()) + ") in force: that one counts");
 }
 
 }  // namespace
@@ -72,10 +87,11 @@ Result<std::unique_ptr<Session>> Session::open(const NodeFlags& flags) {
   Result<std::unique_ptr<Client>> client = Client::open(options);
   if (!client.ok()) return explain_open(client.status(), *directory);
   session->client_ = std::move(*client);
-  session->interruption_.watch(session->client_.get());
+  session->interruption_.watch([client = session->client_.get()] { client->interrupt(); });
+  if (!options.config_path.empty()) tell_of_other_document(*session->client_, options.config_path);
   return session;
 }
 
-Session::~Session() { interruption_.watch(nullptr); }
+Session::~Session() { interruption_.watch({}); }
 
 }  // namespace kvswarm::cli

@@ -106,7 +106,8 @@ class Write final : public Verb {
             : session.client().await(written->first_operation, written->last_operation, options);
     if (!awaited.ok()) {
       const std::string safe = "; " + counted(operations.size(), "op") +
-                               (operations.size() == 1 ? " is" : " are") + " safe in the outbox";
+                               (operations.size() == 1 ? " is" : " are") +
+                               " safe in the outbox, numbered " + range(*written);
       return Status(awaited.status().code(), awaited.status().message() + safe);
     }
     const WriteReport report = merged(*written, *awaited, options.goal);
@@ -117,10 +118,15 @@ class Write final : public Verb {
     return saved.ok() ? told : saved;
   }
 
+  static std::string range(const WriteReport& report) {
+    return std::to_string(report.first_operation) + ".." + std::to_string(report.last_operation);
+  }
+  std::string command(const WriteReport& report) const {
+    const std::string directory = node_.directory.empty() ? "" : " -d " + node_.directory;
+    return "kvswarm receipt" + directory + " --ops " + range(report) + " " + receipt_file_;
+  }
   std::string later(const WriteReport& report) const {
-    return "; once they have their receipts: kvswarm receipt --ops " +
-           std::to_string(report.first_operation) + ".." + std::to_string(report.last_operation) +
-           " " + receipt_file_;
+    return "; once they have their receipts: " + command(report);
   }
 
   Status save_receipt(Session& session, const WriteReport& report) const {
@@ -129,7 +135,8 @@ class Write final : public Verb {
     const Status status = file.ok() ? save_file(receipt_file_, *file) : file.status();
     if (status.ok()) return status;
     return Status(status.code(),
-                  status.message() + "; the ops have their receipts" + later(report));
+                  status.message() +
+                      "; the ops are applied, and their receipts are kept: " + command(report));
   }
 
   Status tell(const WriteReport& report, const WriteOptions& options) const {

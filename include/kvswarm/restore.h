@@ -12,6 +12,7 @@
 #include <kvswarm/export.h>
 #include <kvswarm/status.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ struct RestoreOptions {
   // It listens meanwhile, as the node did, for those that have no address of their own.
   std::string bind = "127.0.0.1";
   std::uint64_t timeout_ms = 10'000;  // for asking; shorter when every listed node has answered
+  // Raised on any thread: it ends with `interrupted` soon. Not owned; may be null.
+  const std::atomic<bool>* interrupt = nullptr;
   // Only says what is missing; with `from`, only checks the file, and asks nobody.
   bool dry_run = false;
 };
@@ -53,10 +56,12 @@ struct RestoreReport {
   std::uint64_t next_operation = 0;
 };
 
-// in_use while a node runs on the directory; unavailable when nobody could be asked: then a
+// in_use while a node runs on the directory, or one with the backup's identity listens on this
+// machine; unavailable when nobody could be asked: then a
 // directory made from a backup is there, and a restore without `from` finishes. With `from` also:
 // corruption and newer_version (the file; nothing was written), usage (the directory is there),
-// disk_full (nothing of it is left).
+// disk_full (nothing of it is left). interrupted: nothing was declared, and a directory is there
+// only if the message says so.
 KVSWARM_EXPORT Result<RestoreReport> restore(const RestoreOptions& options) noexcept;
 
 }  // namespace kvswarm

@@ -25,11 +25,18 @@ auto retry_interrupted(Call call) {
   return result;
 }
 
+// Of what is to be made: a folder that is missing is no file that was not found.
+Status cannot_make(int error, const std::string& what) {
+  const Status status = status_from_errno(error, what);
+  if (status.code() != StatusCode::not_found) return status;
+  return {StatusCode::failure, status.message()};
+}
+
 Status write_all(int descriptor, BytesView bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t written =
         retry_interrupted([&] { return ::write(descriptor, bytes.data(), bytes.size()); });
-    if (written < 0) return status_from_errno(errno, "cannot write " + path);
+    if (written < 0) return cannot_make(errno, "cannot write " + path);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};
@@ -45,18 +52,18 @@ Result<FileDescriptor> open_temporary(const std::string& path, std::string* temp
     if (opened >= 0) return FileDescriptor(opened);
     if (errno != EEXIST) break;
   }
-  return status_from_errno(errno, "cannot write " + path);
+  return cannot_make(errno, "cannot write " + path);
 }
 
 Status fill_and_rename(FileDescriptor file, const std::string& temporary, const std::string& path,
                        BytesView bytes, mode_t mode) {
   const std::string failed = "cannot write " + path;
   KVSWARM_RETURN_IF_ERROR(write_all(file.get(), bytes, path));
-  if (::fchmod(file.get(), mode) != 0) return status_from_errno(errno, failed);
-  if (::fsync(file.get()) != 0) return status_from_errno(errno, failed);
+  if (::fchmod(file.get(), mode) != 0) return cannot_make(errno, failed);
+  if (::fsync(file.get()) != 0) return cannot_make(errno, failed);
   // A network file system reports a full disk only here.
-  if (::close(file.release()) != 0 && errno != EINTR) return status_from_errno(errno, failed);
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) return status_from_errno(errno, failed);
+  if (::close(file.release()) != 0 && errno != EINTR) return cannot_make(errno, failed);
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) return cannot_make(errno, failed);
   return {};
 }
 
@@ -153,7 +160,7 @@ Status fsync_directory(const std::string& directory) {
   const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   FileDescriptor opened(retry_interrupted([&] { return ::open(directory.c_str(), flags); }));
   if (!opened.valid() || ::fsync(opened.get()) != 0) {
-    return status_from_errno(errno, "cannot sync the folder " + directory);
+    return cannot_make(errno, "cannot sync the folder " + directory);
   }
   return {};
 }
@@ -168,8 +175,8 @@ Status make_directories(const std::string& directory) {
     }
     const int error = errno;
     struct stat info {};
-    if (::stat(part.c_str(), &info) != 0) return status_from_errno(error, "cannot make " + part);
-    if (!S_ISDIR(info.st_mode)) return status_from_errno(ENOTDIR, "cannot make " + part);
+    if (::stat(part.c_str(), &info) != 0) return cannot_make(error, "cannot make " + part);
+    if (!S_ISDIR(info.st_mode)) return cannot_make(ENOTDIR, "cannot make " + part);
   }
   // It may be there because another process has just made it. A parent that we may not read was
   // not made by one of ours.
@@ -199,7 +206,7 @@ Result<NewFile> NewFile::create(const std::string& path, mode_t mode) {
     if (file.valid()) return NewFile(path, temporary, std::move(file));
     if (errno != EEXIST) break;
   }
-  return status_from_errno(errno, "cannot write " + path);
+  return cannot_make(errno, "cannot write " + path);
 }
 
 NewFile::~NewFile() {
@@ -210,15 +217,15 @@ Status NewFile::append(BytesView bytes) { return write_all(file_.get(), bytes, p
 
 Status NewFile::commit() {
   const std::string failed = "cannot write " + path_;
-  if (::fsync(file_.get()) != 0) return status_from_errno(errno, failed);
+  if (::fsync(file_.get()) != 0) return cannot_make(errno, failed);
   if (const int error = rename_to_new(temporary_, path_); error != 0) {
-    return error == EEXIST ? exists_already(path_) : status_from_errno(error, failed);
+    return error == EEXIST ? exists_already(path_) : cannot_make(error, failed);
   }
   // A network file system reports a full disk only here; the name is taken back then.
   if (::close(file_.release()) != 0 && errno != EINTR) {
     const int error = errno;
     ::unlink(path_.c_str());
-    return status_from_errno(error, failed);
+    return cannot_make(error, failed);
   }
   return fsync_directory(parent_directory(path_));
 }

@@ -76,13 +76,20 @@ class Taking {
 // Feeds the whole file, and returns what it was.
 Result<CheckedBackup> read_backup(const std::string& path,
                                   const node::BackupFile::EachRow& each_row,
-                                  const std::function<Status(const node::BackupFile&)>& begun) {
+                                  const std::function<Status(const node::BackupFile&)>& begun,
+                                  const std::atomic<bool>* interrupt) {
   ReadFileOptions options;
   options.only_owner_may_write = true;
-  KVSWARM_ASSIGN_OR_RETURN(const FileDescriptor file, open_file(path, options));
+  const auto opened = open_file(path, options);
+  if (!opened.ok() && opened.status().code() == StatusCode::not_found) {
+    return Status(StatusCode::failure, opened.status().message());
+  }
+  if (!opened.ok()) return opened.status();
+  const FileDescriptor& file = *opened;
   node::BackupFile checked;
   bool has_header = false;
   while (true) {
+    if (interrupt != nullptr && *interrupt) return Status(StatusCode::interrupted, "interrupted");
     KVSWARM_ASSIGN_OR_RETURN(Bytes piece, read_some(file, kReadBytes, path));
     if (piece.empty()) break;
     const Status fed = checked.feed(piece, each_row);
@@ -92,7 +99,7 @@ Result<CheckedBackup> read_backup(const std::string& path,
     has_header = checked.has_header();
   }
   if (const Status whole = checked.finish(); !whole.ok()) return whole.with_context(path);
-  return CheckedBackup{checked.header().node, checked.header().wall_ms,
+  return CheckedBackup{checked.header().node, checked.header().swarm, checked.header().wall_ms,
                        backup_report(checked.summary())};
 }
 
@@ -116,7 +123,8 @@ class RowSink {
   store::Batch batch_;
 };
 
-Status fill(const std::string& path, const std::string& folder, Random& random) {
+Status fill(const std::string& path, const std::string& folder, Random& random,
+            const std::atomic<bool>* interrupt) {
   KVSWARM_ASSIGN_OR_RETURN(const auto store, store::LevelDbStore::open(store_path(folder)));
   RowSink sink(*store);
   const auto each_row = [&sink](BytesView key, BytesView value) { return sink.add(key, value); };
@@ -126,7 +134,7 @@ Status fill(const std::string& path, const std::string& folder, Random& random) 
     return write_file_atomically(port_path(folder), std::to_string(file.header().port) + "\n",
                                  kFileMode);
   };
-  KVSWARM_RETURN_IF_ERROR(read_backup(path, each_row, begun).status());
+  KVSWARM_RETURN_IF_ERROR(read_backup(path, each_row, begun, interrupt).status());
   return sink.flush();
 }
 
@@ -139,7 +147,10 @@ Result<std::string> make_folder_beside(const std::string& directory, Random& ran
                   static_cast<unsigned long long>(random.next_u64()));
     const std::string folder = directory + name;
     if (::mkdir(folder.c_str(), 0700) == 0) return folder;
-    if (errno != EEXIST) return status_from_errno(errno, "cannot make " + folder);
+    if (errno != EEXIST) {
+      return Status(StatusCode::failure,
+                    status_from_errno(errno, "cannot make " + folder).message());
+    }
   }
   return Status(StatusCode::failure, "no free name beside " + directory);
 }
@@ -160,7 +171,9 @@ Result<BackupReport> take_backup(const BackupTarget& target, const AskBackup& as
   return Taking(target, ask, std::move(file)).run();
 }
 
-Result<CheckedBackup> check_backup(const std::string& path) { return read_backup(path, {}, {}); }
+Result<CheckedBackup> check_backup(const std::string& path, const std::atomic<bool>* interrupt) {
+  return read_backup(path, {}, {}, interrupt);
+}
 
 Status check_new_directory(const std::string& directory) {
   std::error_code error;
@@ -173,12 +186,13 @@ Status check_new_directory(const std::string& directory) {
           directory + " is there already, and no empty folder; a backup becomes a new directory"};
 }
 
-Status put_back(const std::string& path, const std::string& directory, Random& random) {
+Status put_back(const std::string& path, const std::string& directory, Random& random,
+                const std::atomic<bool>* interrupt) {
   const std::string target = without_slashes(directory);
   KVSWARM_RETURN_IF_ERROR(check_new_directory(target));
   KVSWARM_RETURN_IF_ERROR(make_directories(parent_directory(target)));
   KVSWARM_ASSIGN_OR_RETURN(const std::string folder, make_folder_beside(target, random));
-  Status made = fill(path, folder, random);
+  Status made = fill(path, folder, random, interrupt);
   if (made.ok()) made = fsync_directory(folder);
   // Takes the place of an empty folder, and of nothing else.
   if (made.ok() && std::rename(folder.c_str(), target.c_str()) != 0) {

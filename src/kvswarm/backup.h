@@ -4,6 +4,7 @@
 
 #include <kvswarm/client.h>
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -27,17 +28,21 @@ BackupReport backup_report(const node::BackupSummary& summary);
 // A file that was read to its end and is whole.
 struct CheckedBackup {
   NodeId node;
+  SwarmId swarm;
   std::uint64_t wall_ms = 0;
   BackupReport report;
 };
-// corruption, newer_version, not_found; failure when others can write the file.
-Result<CheckedBackup> check_backup(const std::string& path);
+// corruption, newer_version; failure when there is no file, or others can write it; interrupted
+// soon after the flag is raised.
+Result<CheckedBackup> check_backup(const std::string& path,
+                                   const std::atomic<bool>* interrupt = nullptr);
 
 // usage unless nothing is at `directory`, or an empty folder.
 Status check_new_directory(const std::string& directory);
 
 // Makes the directory with everything that is in the file. A crash at any instant leaves it whole
 // or not at all, and perhaps a folder beside it, "DIRECTORY.new-" and 16 hex digits.
-Status put_back(const std::string& path, const std::string& directory, Random& random);
+Status put_back(const std::string& path, const std::string& directory, Random& random,
+                const std::atomic<bool>* interrupt = nullptr);
 
 }  // namespace kvswarm

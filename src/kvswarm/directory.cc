@@ -79,6 +79,18 @@ std::string restore_advice(const std::string& directory) {
   return "; `kvswarm restore -d " + directory + "` declares what is missing and goes on";
 }
 
+Status check_identity_not_lost(const std::string& directory) {
+  std::error_code ignored;
+  const bool has_store = std::filesystem::exists(store_path(directory), ignored);
+  const std::string identity = directory + "/" + crypto::kIdentityFileName;
+  const auto about = std::filesystem::symlink_status(identity, ignored);
+  const bool has_identity = about.type() != std::filesystem::file_type::not_found;
+  if (!has_store || has_identity) return {};
+  return {StatusCode::failure, directory +
+                                   " holds a node's data (db) and no identity: put its file "
+                                   "`identity` back, or use another directory"};
+}
+
 std::uint16_t last_port(const std::string& directory) {
   constexpr std::size_t kPortFileBytes = 16;
   const auto text = read_file(port_path(directory), kPortFileBytes);
@@ -108,6 +120,7 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
   if (!options.config_path.empty()) {
     KVSWARM_ASSIGN_OR_RETURN(document, config::load_document(options.config_path));
   }
+  if (options.create_identity) KVSWARM_RETURN_IF_ERROR(check_identity_not_lost(options.directory));
   auto key = options.create_identity
                  ? crypto::open_or_create_identity(options.directory, crypto::system_random())
                  : crypto::read_identity(options.directory);

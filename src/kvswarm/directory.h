@@ -14,6 +14,8 @@
 
 namespace kvswarm {
 
+// failure where there is a store without an identity: a new one would not be its owner.
+Status check_identity_not_lost(const std::string& directory);
 std::string store_path(const std::string& directory);
 std::string port_path(const std::string& directory);
 std::uint16_t last_port(const std::string& directory);  // that its node listened on; 0: none

@@ -1,10 +1,13 @@
 #include <kvswarm/restore.h>
 
+#include <chrono>
 #include <future>
 
 #include "kvswarm/backup.h"
 #include "kvswarm/gateway_client.h"
 #include "kvswarm/runtime.h"
+#include "net/runtime_directory.h"
+#include "swarm/registry.h"
 
 namespace kvswarm {
 namespace {
@@ -42,6 +45,11 @@ Result<RestoreReport> ask_and_declare(const RestoreOptions& options,
       options.timeout_ms, options.dry_run,
       [answer](Result<node::Outcome> outcome) { answer->set_value(std::move(outcome)); }};
   KVSWARM_ASSIGN_OR_RETURN(const auto runtime, Runtime::start(std::move(runtime_options)));
+  constexpr std::chrono::milliseconds kLook(50);
+  while (future.wait_for(kLook) != std::future_status::ready) {
+    if (options.interrupt == nullptr || !*options.interrupt) continue;
+    return Status(StatusCode::interrupted, "interrupted before anything was declared");
+  }
   KVSWARM_ASSIGN_OR_RETURN(const node::Outcome answered, future.get());
   const auto& outcome = std::get<node::RestoreOutcome>(answered);
   if (outcome.asked.empty() && !outcome.unreached.empty()) {
@@ -52,10 +60,27 @@ Result<RestoreReport> ask_and_declare(const RestoreOptions& options,
   return report_of(outcome);
 }
 
+// Two processes with one identity that meet both stop, the one that runs well, too.
+Status check_not_running(const CheckedBackup& backup) {
+  const auto runtime = net::runtime_directory();
+  if (!runtime.ok()) return {};
+  const auto nodes = swarm::read_registry(*runtime, backup.swarm);
+  if (!nodes.ok()) return {};
+  for (const auto& node : *nodes) {
+    if (node.id != backup.node) continue;
+    return {StatusCode::in_use, "node " + to_hex(node.id) + " listens on this machine at " +
+                                    node.addresses.front() +
+                                    "; end it before its backup takes its place"};
+  }
+  return {};
+}
+
 Result<std::optional<RestoreReport::Backup>> check_from(const RestoreOptions& options) {
   if (options.from.empty()) return std::optional<RestoreReport::Backup>();
   KVSWARM_RETURN_IF_ERROR(check_new_directory(options.directory));
-  KVSWARM_ASSIGN_OR_RETURN(const CheckedBackup checked, check_backup(options.from));
+  KVSWARM_ASSIGN_OR_RETURN(const CheckedBackup checked,
+                           check_backup(options.from, options.interrupt));
+  KVSWARM_RETURN_IF_ERROR(check_not_running(checked));
   return std::optional(
       RestoreReport::Backup{to_hex(checked.node), checked.wall_ms, checked.report});
 }
@@ -72,12 +97,14 @@ Result<RestoreReport> restore(const RestoreOptions& options) noexcept {
     report.backup = std::move(backup);
     return report;
   }
-  KVSWARM_RETURN_IF_ERROR(put_back(options.from, options.directory, crypto::system_random()));
+  KVSWARM_RETURN_IF_ERROR(
+      put_back(options.from, options.directory, crypto::system_random(), options.interrupt));
   auto report = ask_and_declare(options, std::move(peers));
   if (!report.ok()) {
     std::string why = options.directory + " is made from " + options.from +
                       ", but not ready: " + report.status().message();
-    if (report.status().code() == StatusCode::unavailable) {
+    const StatusCode code = report.status().code();
+    if (code == StatusCode::unavailable || code == StatusCode::interrupted) {
       why += "; `kvswarm restore -d " + options.directory + "` asks again and finishes";
     }
     return Status(report.status().code(), std::move(why));

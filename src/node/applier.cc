@@ -247,6 +247,7 @@ BlockVerdict Applier::refuse(const Commit& commit, const log::CheckedBlock& bloc
   refusal.time_ms = commit.wall_ms;
   BlockVerdict verdict;
   verdict.refusal = log::sign_refusal(refusal, *options_.key);
+  verdict.no_room = reason == log::RefusalReason::disk_full;
   return verdict;
 }
 

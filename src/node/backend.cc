@@ -412,6 +412,7 @@ StoreReply Backend::run(request::Count&) {
   if (options_.disk_bytes) body.disk_bytes = options_.disk_bytes();
   if (!applier_ || !outbox_) return out;
   body.has_log = applier_->has_log();
+  if (body.has_log && options_.has_room) body.has_room = options_.has_room();
   body.head = applier_->head();
   body.blocks = applier_->block_counts();
   body.state_bytes = applier_->state_bytes();

@@ -208,6 +208,7 @@ struct Counts {
   std::map<NodeId, log::Refusal> refusals;  // the newest of each destination, if it still stands
   std::map<NodeId, rows::LostBlocks> lost_blocks{};  // the newest of each destination
   Status fault;                                      // why writing stopped, if it did
+  bool has_room = true;                              // for new blocks (D4)
   rows::BlockCounts blocks{};                        // of the log
   std::uint64_t disk_bytes = 0;                      // what the store takes; 0: not known
   std::uint64_t state_bytes = 0;                     // of the state's trie, in memory

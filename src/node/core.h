@@ -212,6 +212,7 @@ class Core {
   void serve(ConnectionId connection);
   void send_announcement(ConnectionId connection, const std::optional<Announcement>& announcement);
   void send_error(ConnectionId connection, std::uint64_t request_id, const Status& status);
+  static std::string no_room_line();
   void on_own_verdict(const Status& status, const reply::Committed::Item& item);
   void on_reply(const Status& status, reply::Committed& reply);
   void on_reply(const Status& status, reply::Swept& reply);
@@ -323,6 +324,7 @@ class Core {
 
   ReadIntake requests_;
   BlockIntake incoming_;
+  bool told_no_room_ = false;
   bool sweeping_ = false;              // a step of a sweep is at the store
   std::vector<BlockCost> committing_;  // empty: no commit is being written
   std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile

@@ -340,9 +340,14 @@ void Core::on_document(ConnectionId connection, swarm::Message& message) {
   const bool fits = document.ok() && document->number() == wanted.number &&
                     document->hash() == wanted.hash && document->swarm() == document_.swarm();
   if (!fits) {
-    document = Status(StatusCode::unavailable, "node " + short_hex(done.holder) +
-                                                   " did not give document " +
-                                                   std::to_string(wanted.number));
+    const bool parted = document.ok() && document->number() == wanted.number &&
+                        document->swarm() == document_.swarm();
+    const std::string what = "node " + short_hex(done.holder) + " does not have document " +
+                             std::to_string(wanted.number) + " (" + short_hex(wanted.hash) +
+                             "), which this directory's document " +
+                             std::to_string(document_.number()) + " follows";
+    document = parted ? Status(StatusCode::conflict, what + ", but another one of that number")
+                      : Status(StatusCode::unavailable, what);
   }
   if (fits) past_documents_.emplace(wanted.number, *document);
   if (done.refusal) {

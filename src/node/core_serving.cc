@@ -55,6 +55,10 @@ void Core::on_reply(const Status& status, reply::Committed& reply) {
     ask(request::Sweep{});
   }
   for (const auto& item : reply.items) {
+    if (item.verdict.no_room != told_no_room_ && (item.verdict.no_room || item.receipt)) {
+      told_no_room_ = item.verdict.no_room;
+      tell(Severity::info, told_no_room_ ? no_room_line() : "there is room for new blocks again");
+    }
     if (item.verdict.contradicted) {
       keep_evidence(two_blocks(*item.verdict.contradicted, item.verdict.offered), {});
     }
@@ -85,6 +89,12 @@ void Core::on_reply(const Status& status, reply::Committed& reply) {
       connections_.drop(item.session, item.verdict.malformed);
     }
   }
+}
+
+std::string Core::no_room_line() {
+  return "the disk is nearly full: new blocks are refused while less than " +
+         std::to_string(limits::kFreeDiskBytes >> 20U) + " MiB, or " +
+         std::to_string(limits::kFreeDiskPercent) + " % of it, are free";
 }
 
 // A storage node that writes is its own destination.

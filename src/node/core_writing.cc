@@ -384,6 +384,7 @@ NodeStatus Core::status_with(const reply::Counts& counts) const {
   if (!counts.fault.ok()) {
     out.problems.push_back("writing stopped: " + counts.fault.message());
   }
+  if (!counts.has_room) out.problems.push_back(no_room_line());
   return out;
 }
 

@@ -104,6 +104,18 @@ TEST_CASE("config update puts the next document in the file's place") {
   CHECK(json.output.starts_with("{\"file\":\"config.json\",\"number\":3,"));
 }
 
+TEST_CASE("config update follows a link to the document, which goes on leading there") {
+  Shell shell;
+  shell.one_node_swarm(shell.id("a"), shell.id("x"));
+  std::filesystem::create_symlink("config.json", shell.path("link.json"));
+  const Outcome updated =
+      shell({"config", "update", "-c", "link.json", "--capacity." + shell.id("a") + "=2"});
+  CHECK(updated.exit_code == 0);
+  CHECK(contains(updated.errors, "data does not move yet"));
+  CHECK(std::filesystem::is_symlink(shell.path("link.json")));
+  CHECK(contains(shell({"map", "-c", "config.json", "--json"}).output, "\"number\":2"));
+}
+
 TEST_CASE("an update that cannot be made changes nothing") {
   const Shell kvswarm;
   make_config(kvswarm);

@@ -32,6 +32,31 @@ TEST_CASE("asked twice, a directory has the same id, in files of its own") {
   CHECK(mode_of(kvswarm.path("deep/down/a/identity")) == 0600);
 }
 
+TEST_CASE("a directory that lost its key gets no other one") {
+  Shell shell;
+  shell.one_node_swarm(shell.id("a"), shell.id("x"));
+  CHECK(shell({"write", "-d", "x", "-c", "config.json", "--put.k=v", "--queue"}).exit_code == 0);
+  std::filesystem::remove(shell.path("x/identity"));
+  const Outcome refused = shell({"id", "-d", "x"});
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.errors, "put its file `identity` back"));
+  CHECK_FALSE(std::filesystem::exists(shell.path("x/identity")));
+}
+
+TEST_CASE("a place where nothing can be made is a failure, and not a key that was not found") {
+  Shell shell;
+  shell.one_node_swarm(shell.id("a"), shell.id("x"));
+  CHECK(shell({"id", "-d", "/proc/nothing"}).exit_code == 1);
+  const std::string late = "--receipt-file=no folder/r";
+  const Outcome write = shell({"write", "-d", "x", "-c", "config.json", "--put.k=v", late});
+  CHECK(write.exit_code == 2);  // before anything was written
+  CHECK(contains(shell({"status", "-d", "x", "--json"}).errors, "no document"));
+  for (const char* verb : {"backup", "export"}) {
+    CHECK(shell({verb, "-d", "x", "-c", "config.json", "no folder/f"}).exit_code != 3);
+  }
+  CHECK(shell({"map", "-c", "config.json", "--svg", "no folder/f"}).exit_code == 1);
+}
+
 TEST_CASE("asked by many at once, it has one id") {
   const Shell kvswarm;
   std::vector<std::unique_ptr<Process>> processes;

@@ -200,3 +200,27 @@ TEST_CASE("a backup that is killed or interrupted leaves no file with its name")
             .exit_code == 6);
   CHECK(swarm.run({"id", "-d", "new"}).output == swarm.id("a") + "\n");
 }
+
+TEST_CASE("a backup is not put back beside the node that it is of, which goes on") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
+  REQUIRE(swarm.as("a", {"backup", "a.backup"}).exit_code == 0);
+  const Outcome refused = swarm.as("new", {"restore", "--from", "a.backup"});
+  CHECK(refused.exit_code == 8);
+  CHECK(contains(refused.errors, "listens on this machine"));
+  CHECK_FALSE(std::filesystem::exists(swarm.path("new")));
+  CHECK(swarm.as("x", {"get", "k"}).output == "v\n");
+  swarm.stop("a");
+  const Outcome missing = swarm.as("new", {"restore", "--from", "no such file"});
+  CHECK(missing.exit_code == 1);
+  CHECK(contains(missing.errors, "no such file"));
+
+  // Ctrl-C while it asks, since the writer cannot be reached: the directory is there, and says so.
+  Process restore(swarm.command_as("new", {"restore", "--from", "a.backup", "--timeout", "60s"}));
+  REQUIRE(eventually([&] { return std::filesystem::exists(swarm.path("new/identity")); }));
+  const Outcome ended = restore.stop(SIGINT);
+  CHECK(ended.exit_code == 130);
+  CHECK(contains(ended.errors, "not ready"));
+  CHECK(swarm.as("new", {"restore", "--dry-run", "--timeout", "500ms"}).exit_code == 6);
+}

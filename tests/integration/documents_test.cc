@@ -288,3 +288,41 @@ TEST_CASE("a directory of another swarm is exit 5, names init, and stays as it w
   CHECK(running.exit_code == 5);
   CHECK(contains(running.errors, "init"));
 }
+
+TEST_CASE("a document that is not the one in force is said to count for nothing") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  std::filesystem::copy(swarm.path("config.json"), swarm.path("new.json"));
+  REQUIRE(swarm.run({"config", "update", "-c", "new.json", "--remove-writer", swarm.id("x")})
+              .exit_code == 0);
+  const Outcome refused = swarm.as("x", {"write", "-c", "new.json", "--put.k=v"});
+  CHECK(refused.exit_code == 4);
+  const Outcome still = swarm.as("x", {"write", "--put.k=v"});
+  CHECK(still.exit_code == 4);
+  CHECK(contains(still.errors, "config.json is document 1"));
+  CHECK(contains(still.errors, "has document 2"));
+  CHECK_FALSE(contains(refused.errors, "in force"));
+}
+
+TEST_CASE("a directory whose document has parted from its nodes' reads nothing, and says why") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.id("r");
+  for (const char* fork : {"one.json", "two.json"}) {
+    std::filesystem::copy(swarm.path("config.json"), swarm.path(fork));
+    const std::string capacity = fork[0] == 'o' ? "2" : "3";
+    const auto update = [&](const std::string& number) {
+      return swarm
+          .run({"config", "update", "-c", fork, "--capacity." + swarm.id("a") + "=" + number})
+          .exit_code;
+    };
+    REQUIRE(update(capacity) == 0);
+    REQUIRE(update("7") == 0);
+  }
+  swarm.listen("a", {"-c", "one.json"});
+  REQUIRE(swarm.as("x", {"write", "-c", "one.json", "--put.k=v", "--receipt"}).exit_code == 0);
+  std::filesystem::copy(swarm.path("two.json"), swarm.path("three.json"));
+  REQUIRE(swarm.run({"config", "update", "-c", "three.json", "--capacity." + swarm.id("a") + "=9"})
+              .exit_code == 0);
+  const Outcome read = swarm.as("r", {"get", "-c", "three.json", "k"});
+  CHECK(read.exit_code == 5);
+  CHECK(contains(read.errors, "but another one of that number"));
+}

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -196,6 +197,32 @@ echo ${PIPESTATUS[0]})",
   CHECK(outcome.errors.empty());
   CHECK_FALSE(contains(outcome.output, "141"));
   CHECK(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
+}
+
+TEST_CASE("Ctrl-C ends a verb whose output nobody reads") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  constexpr std::size_t kValueBytes = 1 << 20;
+  write_file(swarm.path("large"), std::string(kValueBytes, 'v'));
+  REQUIRE(swarm.as("x", {"write", "--put-file.k=" + swarm.path("large")}).exit_code == 0);
+  REQUIRE(::mkfifo(swarm.path("pipe").c_str(), 0600) == 0);
+  const FileDescriptor pipe(::open(swarm.path("pipe").c_str(), O_RDWR | O_CLOEXEC));
+  REQUIRE(pipe.valid());
+  const auto is_stuck = [&pipe] {
+    pollfd polled{pipe.get(), POLLOUT, 0};
+    return ::poll(&polled, 1, 0) == 0;
+  };
+  for (const auto& verb : {std::vector<std::string>{"get", "--raw", "k"}, {"export"}}) {
+    Command command = swarm.command_as("x", verb);
+    command.output_path = swarm.path("pipe");
+    Process process(command);
+    REQUIRE(eventually(is_stuck));
+    const Outcome ended = process.stop(SIGINT, 5'000);
+    CHECK_FALSE(ended.timed_out);
+    CHECK(ended.exit_code == 130);
+    std::string read(kValueBytes, '\0');
+    CHECK(::read(pipe.get(), read.data(), read.size()) > 0);
+  }
 }
 
 TEST_CASE("progress is for terminals") {

@@ -340,3 +340,27 @@ TEST_CASE("a bad line of an import is named; what stands before it is queued and
   CHECK(swarm.as("x", {"write", "--put.last=v", "--receipt"}).exit_code == 0);
   CHECK(swarm.export_all("x").size() == 1501);
 }
+
+TEST_CASE("an export that is not whole leaves an earlier one as it was") {
+  Swarm swarm({{"a", 1}, {"b", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.listen("b");
+  std::vector<std::string> write = {"write", "--receipt"};
+  for (int i = 0; i < 20; ++i) write.push_back("--put.key " + std::to_string(i) + "=v");
+  REQUIRE(swarm.as("x", write).exit_code == 0);
+  REQUIRE(swarm.as("x", {"export", "all"}).exit_code == 0);
+  const std::string whole = kvswarm::test::read_file(swarm.path("all"));
+  CHECK(lines_of(whole).size() == 20);
+  swarm.stop("b");
+  const Outcome again = swarm.as("x", {"export", "--timeout", "500ms", "all"});
+  CHECK(again.exit_code == 6);
+  CHECK(contains(again.errors, "left all as it was"));
+  CHECK(kvswarm::test::read_file(swarm.path("all")) == whole);
+  CHECK(swarm.as("x", {"export", "--timeout", "500ms", "part"}).exit_code == 6);
+  const auto part = lines_of(kvswarm::test::read_file(swarm.path("part")));
+  CHECK(part.size() < 20);
+  CHECK_FALSE(part.empty());
+  for (const auto& entry : std::filesystem::directory_iterator(swarm.path("."))) {
+    CHECK_FALSE(contains(entry.path().filename(), ".tmp-"));
+  }
+}

@@ -150,5 +150,6 @@ TEST_CASE("a backup, or a restored directory, that finds no room is exit 9 and l
   };
   is_refused(swarm.as("a", {"backup", "small/a.backup"}));
   REQUIRE(swarm.as("a", {"backup", "a.backup"}).exit_code == 0);
+  swarm.stop("a");
   is_refused(swarm.run({"restore", "-d", "small/new", "--from", "a.backup"}));
 }

@@ -124,7 +124,7 @@ TEST_CASE("without a receipt in time there is no file, and the way to one later 
       swarm.as("x", {"write", "--put.k=v", "--receipt-file", "r", "--timeout", "100ms"});
   CHECK(late.exit_code == 6);
   CHECK(contains(late.errors, "the ops stay queued"));
-  CHECK(contains(late.errors, "kvswarm receipt --ops 1..1 r"));
+  CHECK(contains(late.errors, "kvswarm receipt -d x --ops 1..1 r"));
   CHECK_FALSE(std::filesystem::exists(swarm.path("r")));
   swarm.listen("a");
   swarm.connect("x");

@@ -103,8 +103,16 @@ TEST_CASE("F1: a backup that is put back while its node runs stops both, and dec
   REQUIRE(original->wait_for_error("listening on "));
   REQUIRE(swarm.as("x", {"write", "--put.k=v", "--put.other=v", "--receipt"}).exit_code == 0);
   REQUIRE(swarm.as("a", {"backup", "a.backup"}).exit_code == 0);
-  const Outcome restored =
-      swarm.run({"restore", "-d", "copy", "--from", "a.backup", "--timeout", "20s"});
+  // As on another machine, where nothing tells that the node runs but the node itself.
+  const std::string said = original->errors();
+  const std::string at = said.substr(said.find("127.0.0.1:"));
+  const std::string peer = swarm.id("a") + "@" + at.substr(0, at.find('\n'));
+  kvswarm::test::Command restore = swarm.command(
+      {"restore", "-d", "copy", "--from", "a.backup", "--timeout", "20s", "--peer", peer});
+  restore.environment["KVSWARM_RUNTIME_DIR"] = swarm.path("other runtime");
+  std::filesystem::create_directory(swarm.path("other runtime"));
+  std::filesystem::permissions(swarm.path("other runtime"), std::filesystem::perms::owner_all);
+  const Outcome restored = kvswarm::test::run(restore);
   INFO(restored.errors);
   CHECK(restored.exit_code == 5);
   CHECK(contains(restored.errors, "another process has the identity of this node"));

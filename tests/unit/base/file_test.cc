@@ -83,8 +83,10 @@ TEST_CASE("a write that fails half-way keeps the old file and leaves nothing els
 
 TEST_CASE("a write into a folder that is absent, or over a folder, fails") {
   const TemporaryDirectory folder;
-  CHECK(write_file_atomically(folder.path("no/document"), "x", 0600).code() ==
-        StatusCode::not_found);
+  const std::string missing = folder.path("no/document");
+  CHECK(write_file_atomically(missing, "x", 0600).code() == StatusCode::failure);
+  CHECK(NewFile::create(missing, 0600).status().code() == StatusCode::failure);
+  CHECK(make_directories("/proc/nothing").code() == StatusCode::failure);
   REQUIRE(::mkdir(folder.path("sub").c_str(), 0700) == 0);
   CHECK(write_file_atomically(folder.path("sub"), "x", 0600).code() == StatusCode::failure);
   CHECK(files_in(folder.path()) == 1);

@@ -308,7 +308,7 @@ TEST_CASE(
     config::Changes changes;
     changes.capacities[reader.talk.pair.storage.key.id()] = 9;
     reader.give(reader.talk.pair.document->updated(changes)->to_json());
-    CHECK(reader.talk.code() == StatusCode::unavailable);
+    CHECK(reader.talk.code() == StatusCode::conflict);
   }
   SECTION("it is no document") {
     Reader reader(true);

@@ -68,7 +68,7 @@ TEST_CASE("A2: a fetched document counts only if the chain of hashes leads to it
   talk.say(MessageType::answer, talk.get("k"), encode(lie.answer));
   REQUIRE(talk.heard.back().type == static_cast<std::uint8_t>(MessageType::read_document));
   talk.say(MessageType::document, talk.heard.back().request_id, rival->to_json());
-  CHECK(talk.code() == StatusCode::unavailable);
+  CHECK(talk.code() == StatusCode::conflict);
 }
 
 TEST_CASE("F1: a head that does not extend the one accepted before ends the connection") {
@@ -384,6 +384,29 @@ TEST_CASE("F4: requests that were answered make place for further ones, whatever
     talk.say(MessageType::read_document, id, Bytes(8, '\0'));
   }
   CHECK(talk.count(MessageType::document) == 100);
+}
+
+TEST_CASE("D4: a storage node that refuses blocks for want of room says so, until it has room") {
+  Talk holder(start_of_storage, &Pair::storage);
+  Pair& pair = holder.pair;
+  const auto block = pair.put("k", "v");
+  holder.connect(pair.writer.key);
+  const auto problems = [&holder] {
+    holder.step(event::DescribeStatus{++holder.ticket});
+    return std::get<NodeStatus>(*holder.outcome()).problems;
+  };
+  pair.storage.has_room = false;
+  for (int i = 0; i < 2; ++i) holder.say(MessageType::block, 1, log::encode(block));
+  CHECK(holder.count(MessageType::refusal) == 2);
+  CHECK(holder.told.find("nearly full") != std::string::npos);
+  CHECK(holder.told.find("nearly full") == holder.told.rfind("nearly full"));
+  REQUIRE(problems().size() == 1);
+  CHECK(problems()[0].find("less than 512 MiB, or 5 %") != std::string::npos);
+  pair.storage.has_room = true;
+  holder.say(MessageType::block, 1, log::encode(block));
+  CHECK(holder.count(MessageType::receipt) == 1);
+  CHECK(holder.told.find("room for new blocks again") != std::string::npos);
+  CHECK(problems().empty());
 }
 
 }  // namespace

@@ -1,0 +1,182 @@
+// What the disk holds after overwriting the same keys again and again, next to what is live.
+//
+// One node is storage node and writer. Each round puts every key once, in batches, and waits for
+// the receipts; meanwhile another thread gets keys, to show that service goes on. Said per round:
+// live bytes (keys and values), what the store takes on the disk, and their ratio.
+//
+// usage: bench_space [--keys N] [--rounds N] [--batch N] [--value BYTES] [--directory DIR]
+#include <kvswarm/client.h>
+#include <kvswarm/config.h>
+#include <kvswarm/identity.h>
+#include <kvswarm/node.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+struct Sizes {
+  std::size_t keys = 100'000;
+  std::size_t rounds = 10;
+  std::size_t batch = 1000;
+  std::size_t value = 100;
+};
+
+[[noreturn]] void give_up(const std::string& why) {
+  std::fprintf(stderr, "bench: %s\n", why.c_str());
+  std::exit(1);
+}
+
+template <class T>
+T need(kvswarm::Result<T> result) {
+  if (!result.ok()) give_up(result.status().message());
+  return std::move(result).value();
+}
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string key(std::size_t i) {
+  char text[32];
+  std::snprintf(text, sizeof text, "key %012zu", i);
+  return text;
+}
+
+// The number behind a name of the status.
+double member(const std::string& json, const std::string& name) {
+  const auto at = json.find("\"" + name + "\":");
+  if (at == std::string::npos) give_up("no " + name + " in the status");
+  return std::strtod(json.c_str() + at + name.size() + 3, nullptr);
+}
+
+void print_row(std::size_t round, double seconds, const Sizes& sizes, const std::string& status,
+               double slowest_get_s) {
+  const double live = member(status, "bytes");
+  const double disk = member(status, "disk_bytes");
+  std::printf("%5zu %10.0f %14.0f %14.0f %7.2f %10.0f %10.0f %9.0f\n", round,
+              static_cast<double>(sizes.keys) / seconds, live, disk, disk / live,
+              member(status, "blocks"), member(status, "blocks_given_back"), slowest_get_s * 1000);
+  std::fflush(stdout);
+}
+
+// Gets key after key until it is told to stop, and remembers the slowest.
+class Reader {
+ public:
+  Reader(kvswarm::Node& node, const Sizes& sizes)
+      : thread_([this, &node, sizes] {
+          for (std::size_t i = 0; !stop_; i = (i + 7919) % sizes.keys) {
+            const auto start = Clock::now();
+            std::atomic<bool> done = false;
+            const auto call =
+                node.get(key(i), 60'000, [&done](const auto& found) { done = found.ok(); });
+            if (!call.ok()) give_up(call.status().message());
+            while (!done && seconds_since(start) < 60) {
+              std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            if (!done) give_up("a get failed");
+            slowest_ = std::max(slowest_.load(), seconds_since(start));
+          }
+        }) {}
+  ~Reader() {
+    stop_ = true;
+    thread_.join();
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  double slowest_s() const { return slowest_; }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::atomic<double> slowest_ = 0;
+  std::thread thread_;
+};
+
+void put_all(kvswarm::Client& client, const Sizes& sizes, std::size_t round) {
+  using kvswarm::Operation;
+  constexpr std::size_t kMostWaiting = 64;  // batches without receipts
+  std::size_t waiting = 0;
+  std::uint64_t first_operation = 0;  // of those
+  for (std::size_t first = 0; first < sizes.keys; first += sizes.batch) {
+    std::vector<Operation> batch;
+    for (std::size_t i = first; i < std::min(first + sizes.batch, sizes.keys); ++i) {
+      std::string value = "round " + std::to_string(round) + " of key " + std::to_string(i);
+      value.resize(sizes.value, 'v');
+      batch.push_back({Operation::Kind::put, key(i), std::move(value)});
+    }
+    const auto report = need(client.write(batch, {kvswarm::WriteGoal::queued, 0}));
+    if (waiting++ == 0) first_operation = report.first_operation;
+    const bool is_last = first + sizes.batch >= sizes.keys;
+    if (waiting < kMostWaiting && !is_last) continue;
+    const auto done = need(client.await(first_operation, report.last_operation,
+                                        {kvswarm::WriteGoal::receipted, 600'000}));
+    if (!done.reached) give_up("receipts did not come");
+    waiting = 0;
+  }
+}
+
+void run(const fs::path& directory, const Sizes& sizes) {
+  ::setenv("KVSWARM_RUNTIME_DIR", (directory / "run").c_str(), 1);
+  const std::string id = need(kvswarm::open_identity(directory / "node"));
+  const fs::path config = directory / "config.json";
+  if (!need(kvswarm::Config::create({{id, 1}}, {id})).save(config).ok()) give_up("no document");
+  kvswarm::NodeOptions options;
+  options.directory = directory / "node";
+  options.config_path = config;
+  const auto node = need(kvswarm::Node::start(options));
+  std::printf("%zu keys, values of %zu bytes, batches of %zu\n", sizes.keys, sizes.value,
+              sizes.batch);
+  std::printf(
+      "round     puts/s     live bytes     disk bytes   ratio     blocks given back"
+      "  slowest get, ms\n");
+  for (std::size_t round = 0; round <= sizes.rounds; ++round) {
+    const auto start = Clock::now();
+    double slowest_s = 0;
+    if (round == 0) {
+      put_all(node->client(), sizes, round);
+    } else {
+      const Reader reader(*node, sizes);
+      put_all(node->client(), sizes, round);
+      slowest_s = reader.slowest_s();
+    }
+    const double seconds = seconds_since(start);
+    print_row(round, seconds, sizes, need(node->client().status()).json, slowest_s);
+  }
+}
+
+std::size_t number_after(int argc, char** argv, const char* flag, std::size_t otherwise) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::strcmp(argv[i], flag) == 0) return std::strtoull(argv[i + 1], nullptr, 10);
+  }
+  return otherwise;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Sizes sizes;
+  sizes.keys = std::max(number_after(argc, argv, "--keys", sizes.keys), std::size_t{1});
+  sizes.rounds = number_after(argc, argv, "--rounds", sizes.rounds);
+  sizes.batch = std::max(number_after(argc, argv, "--batch", sizes.batch), std::size_t{1});
+  sizes.value = number_after(argc, argv, "--value", sizes.value);
+  fs::path base = fs::temp_directory_path();
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::strcmp(argv[i], "--directory") == 0) base = argv[i + 1];
+  }
+  std::string made = base / "kvswarm-bench-XXXXXX";
+  if (::mkdtemp(made.data()) == nullptr) give_up("cannot make a directory in " + base.string());
+  run(made, sizes);
+  fs::remove_all(made);
+}
