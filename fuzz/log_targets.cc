@@ -117,7 +117,8 @@ std::vector<Target> log_targets() {
         {"saved.md", "two blocks"},
         {"saved.md", "receipt against block"},
         {"saved.md", "refusal against document"},
-        {"saved.md", "two documents"}}},
+        {"saved.md", "two documents"},
+        {"saved.md", "false transition"}}},
   };
 }
 

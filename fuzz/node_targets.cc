@@ -94,6 +94,18 @@ bool saved_read(BytesView bytes) {
   return verified.status().code() == StatusCode::unavailable;
 }
 
+// What needs no documents holds as it does for anyone; nothing else is believed without them.
+bool verified(BytesView bytes) {
+  const auto facts = verify_saved(
+      bytes,
+      [](const log::DocumentRef&) -> std::optional<config::Document> { return std::nullopt; });
+  if (!facts.ok()) return false;
+  const auto* evidence = std::get_if<log::EvidenceFacts>(&*facts);
+  KVSWARM_ASSERT(evidence != nullptr && !evidence->refusal && evidence->documents.empty());
+  KVSWARM_ASSERT(!evidence->transition || evidence->holds_alone);
+  return true;
+}
+
 }  // namespace
 
 std::vector<Target> node_targets() {
@@ -106,6 +118,7 @@ std::vector<Target> node_targets() {
        {{"messages.md", "found"}, {"messages.md", "not found"}, {"messages.md", "moving"}}},
       {"checked_answer", checked_answer, {{"messages.md", "found"}, {"messages.md", "not found"}}},
       {"saved_read", saved_read, {{"saved.md", "read file"}}},
+      {"verified", verified, {{"saved.md", "false transition"}, {"saved.md", "two heads"}}},
       {"error", error_message, {{"messages.md", "error"}}},
       {"evidence_message", is_canonical<decode_evidence_message>, {{"messages.md", "evidence"}}},
       {"cursor_row", is_canonical<rows::decode_stream_cursor>, {{"store.md", "cursor"}}},

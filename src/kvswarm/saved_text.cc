@@ -139,6 +139,30 @@ struct Sentence {
     return "there are two documents with number " + std::to_string(facts.documents[0].number) +
            ": " + to_hex(facts.documents[0].hash) + " and " + to_hex(facts.documents[1].hash);
   }
+  std::string operator()(const log::FalseTransition&) const {
+    const log::Head& head = facts.heads[0];
+    if (!facts.transition) return "node " + to_hex(head.node) + " signed a state";  // unchecked
+    const log::TransitionFacts& found = *facts.transition;
+    const bool is_put = found.op.kind == log::OpKind::put;
+    return "the state that node " + to_hex(head.node) + " signed for its log of " +
+           count(head.length, "record") + " in epoch " + std::to_string(head.epoch) +
+           " does not follow from that log: record " + std::to_string(found.record_index) +
+           " (counted from 0) applied op " + std::to_string(found.op.number) + " of writer " +
+           to_hex(found.writer) + ", " + (is_put ? "put " : "del ") + shown_key(found.op.key) +
+           ", and the state " + what_it_has(found);
+  }
+  static std::string what_it_has(const log::TransitionFacts& found) {
+    const std::string of_record = " of record " + std::to_string(found.shown_record);
+    switch (found.fault) {
+      case log::TransitionFacts::Fault::missing:
+        return "does not have the key, which no later op deleted";
+      case log::TransitionFacts::Fault::outdated:
+        return "has an earlier op for the key," + of_record;
+      case log::TransitionFacts::Fault::invented:
+        return "has an op for the key" + of_record + ", which applied no such op";
+    }
+    return "is another";
+  }
 };
 
 const char* weight(const log::EvidenceFacts& facts) {
@@ -155,7 +179,8 @@ const char* weight(const log::EvidenceFacts& facts) {
 }
 
 const char* type_name(const log::Evidence& evidence) {
-  constexpr const char* kNames[] = {"heads", "blocks", "receipt", "refusal", "documents"};
+  constexpr const char* kNames[] = {"heads",   "blocks",    "receipt",
+                                    "refusal", "documents", "transition"};
   return kNames[evidence.index()];
 }
 

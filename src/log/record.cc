@@ -17,6 +17,13 @@ const char* to_string(Outcome outcome) {
   return "unknown";
 }
 
+Outcome outcome_of(const CommittedBlock& block, std::uint32_t index) {
+  for (const OutcomeException& exception : block.exceptions) {
+    if (exception.index == index) return exception.outcome;
+  }
+  return Outcome::applied;
+}
+
 namespace {
 
 // What the shortest encodings of a block and of an exception take.

@@ -38,6 +38,9 @@ struct CommittedBlock {
   friend bool operator==(const CommittedBlock&, const CommittedBlock&) = default;
 };
 
+// Of the op with that index.
+Outcome outcome_of(const CommittedBlock& block, std::uint32_t index);
+
 enum class RecordType : std::uint8_t {
   apply = 1,
   document = 2,

@@ -34,9 +34,9 @@ SavedHeader read_header(codec::Reader& in) {
   return out;
 }
 
-void write_body(const SavedReceipt& receipt, codec::Writer& out) {
-  out.varint(receipt.entries.size());
-  for (const SavedEntry& entry : receipt.entries) {
+void write_entries(const std::vector<SavedEntry>& entries, codec::Writer& out) {
+  out.varint(entries.size());
+  for (const SavedEntry& entry : entries) {
     out.prefixed(encode(entry.receipt)).varint(entry.blocks.size());
     for (const SavedBlock& block : entry.blocks) {
       write_header(block.signed_header, out);
@@ -67,21 +67,27 @@ SavedBlock read_block(codec::Reader& in) {
   return block;
 }
 
-Result<SavedReceipt> read_receipt(codec::Reader& in) {
-  SavedReceipt out;
-  const std::size_t entries = in.count(limits::kSavedEntries, kLeastEntryBytes);
+// `may_be_bare`: a record may be there for itself, without blocks.
+Result<std::vector<SavedEntry>> read_entries(codec::Reader& in, bool may_be_bare) {
+  std::vector<SavedEntry> out;
+  const std::size_t entries =
+      in.count(limits::kSavedEntries, may_be_bare ? kSignedHeadBytes : kLeastEntryBytes);
   if (entries == 0) in.fail();
   for (std::size_t i = 0; i < entries && in.ok(); ++i) {
     const BytesView encoded = in.prefixed(kReceiptBytes);
     SavedEntry entry;
     const std::size_t blocks = in.count(limits::kRecordBlocks, kLeastBlockBytes);
-    if (blocks == 0) in.fail();
+    if (blocks == 0 && !may_be_bare) in.fail();
     for (std::size_t j = 0; j < blocks && in.ok(); ++j) entry.blocks.push_back(read_block(in));
     if (!in.ok()) break;
     KVSWARM_ASSIGN_OR_RETURN(entry.receipt, decode_receipt(encoded));
-    out.entries.push_back(std::move(entry));
+    out.push_back(std::move(entry));
   }
   return out;
+}
+
+void write_body(const SavedReceipt& receipt, codec::Writer& out) {
+  write_entries(receipt.entries, out);
 }
 
 void write_body(const SavedRead& read, codec::Writer& out) {
@@ -119,6 +125,10 @@ struct EvidenceWriter {
       out.prefixed(text->json);
     }
   }
+  void operator()(const FalseTransition& transition) const {
+    out.prefixed(encode(transition.head)).fixed(transition.address).prefixed(transition.proof);
+    write_entries(transition.entries, out);
+  }
 };
 
 void write_body(const Evidence& evidence, codec::Writer& out) {
@@ -135,6 +145,17 @@ Result<Evidence> read_heads(codec::Reader& in) {
   KVSWARM_ASSIGN_OR_RETURN(heads.first, decode_signed_head(first));
   KVSWARM_ASSIGN_OR_RETURN(heads.second, decode_signed_head(second));
   return Evidence(std::move(heads));
+}
+
+Result<Evidence> read_transition(codec::Reader& in) {
+  FalseTransition out;
+  const BytesView head = in.prefixed(kSignedHeadBytes);
+  out.address = in.fixed<Address>();
+  out.proof = Bytes(in.prefixed(limits::kProofBytes));
+  if (!in.ok()) return Evidence(std::move(out));
+  KVSWARM_ASSIGN_OR_RETURN(out.head, decode_signed_head(head));
+  KVSWARM_ASSIGN_OR_RETURN(out.entries, read_entries(in, true));
+  return Evidence(std::move(out));
 }
 
 Result<Evidence> read_evidence(codec::Reader& in) {
@@ -169,6 +190,7 @@ Result<Evidence> read_evidence(codec::Reader& in) {
       if (out.first.document.hash >= out.second.document.hash) in.fail();
       return Evidence(std::move(out));
     }
+    case 6: return read_transition(in);
     case 0: in.fail(); return Evidence();
     default: return newer();
   }
@@ -195,7 +217,9 @@ Result<Saved> decode_saved(BytesView bytes) {
   Saved out;
   out.swarm = in.fixed<SwarmId>();
   if (kind == kReceipt) {
-    KVSWARM_ASSIGN_OR_RETURN(out.body, read_receipt(in));
+    SavedReceipt receipt;
+    KVSWARM_ASSIGN_OR_RETURN(receipt.entries, read_entries(in, false));
+    out.body = std::move(receipt);
   } else if (kind == kRead) {
     out.body = read_read(in);
   } else {

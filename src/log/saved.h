@@ -71,8 +71,15 @@ struct TwoDocuments {
   };
   Text first, second;  // ascending by hash
 };
-using Evidence =
-    std::variant<TwoHeads, TwoBlocks, ReceiptAgainstBlock, RefusalAgainstDocument, TwoDocuments>;
+// What the state of a node's head says of one address, and records of its log that say otherwise.
+struct FalseTransition {
+  SignedHead head;
+  Address address;
+  Bytes proof;  // of state.md: a get of the address, under the head's state root
+  std::vector<SavedEntry> entries;  // ascending by record; one may be without blocks
+};
+using Evidence = std::variant<TwoHeads, TwoBlocks, ReceiptAgainstBlock, RefusalAgainstDocument,
+                              TwoDocuments, FalseTransition>;
 
 // What was asked, the table of holds of the head that answered, and the answer.
 struct SavedRead {
@@ -94,6 +101,7 @@ Result<Saved> decode_saved(BytesView bytes);
 struct ReceiptFacts {
   struct OpFact {
     Op op;
+    Hash hash;
     std::uint32_t index = 0;
     Outcome outcome = Outcome::applied;
   };
@@ -116,6 +124,20 @@ struct ReceiptFacts {
 // does not hold. Not authority: that the record's document lists the writers is the caller's.
 Result<ReceiptFacts> check_saved_receipt(const SwarmId& swarm, const SavedReceipt& receipt);
 
+// How a state contradicts the log that it should follow from.
+struct TransitionFacts {
+  enum class Fault {
+    missing,   // nothing is there, though the op put it and is the last one for its key
+    outdated,  // an earlier op is there
+    invented,  // what is there is nothing that the log has applied
+  };
+  Fault fault = Fault::missing;
+  Op op;  // the last one for the address among those that the evidence has
+  NodeId writer;
+  std::uint64_t record_index = 0;  // that applied it
+  std::uint64_t shown_record = 0;  // which the state names instead; not of `missing`
+};
+
 // What evidence that holds establishes. Which members are filled in follows from the kind.
 struct EvidenceFacts {
   SwarmId swarm;
@@ -129,10 +151,12 @@ struct EvidenceFacts {
   std::optional<CheckedReceipt> receipt;
   std::optional<Refusal> refusal;
   std::vector<DocumentRef> documents;
+  std::vector<ReceiptFacts::EntryFact> entries;  // of a false transition
+  std::optional<TransitionFacts> transition;     // filled in by src/node/transition.h
 };
 
-// Everything but the texts of documents and what a document lists; corruption when the parts do
-// not contradict each other.
+// Everything but the texts of documents, what a document lists, and what a state proof shows;
+// corruption when the parts do not contradict each other.
 Result<EvidenceFacts> check_saved_evidence(const SwarmId& swarm, const Evidence& evidence);
 
 // What the evidence is about: one is kept per subject, e.g. per node and epoch of two heads.

@@ -8,13 +8,6 @@ namespace {
 
 constexpr crypto::Purpose kEvidencePurpose("kvswarm evidence");
 
-Outcome outcome_of(const CommittedBlock& block, std::uint32_t index) {
-  for (const OutcomeException& exception : block.exceptions) {
-    if (exception.index == index) return exception.outcome;
-  }
-  return Outcome::applied;
-}
-
 bool is_of(const CommittedBlock& committed, const BlockHeader& header) {
   return committed.writer == header.writer && committed.incarnation == header.incarnation &&
          committed.number == header.number;
@@ -23,10 +16,11 @@ bool is_of(const CommittedBlock& committed, const BlockHeader& header) {
 Status check_op(const SwarmTreeHasher& tree, const CommittedBlock& committed, const SavedOp& saved,
                 ReceiptFacts::BlockFact& block) {
   const BlockHeader& header = block.header;
-  KVSWARM_RETURN_IF_ERROR(verify_inclusion(tree, tree.leaf(saved.op), saved.index, header.op_count,
-                                           saved.path, header.ops_root)
-                              .with_context("an op is not in the block that its writer signed"));
   ReceiptFacts::OpFact fact;
+  fact.hash = tree.leaf(saved.op);
+  KVSWARM_RETURN_IF_ERROR(
+      verify_inclusion(tree, fact.hash, saved.index, header.op_count, saved.path, header.ops_root)
+          .with_context("an op is not in the block that its writer signed"));
   KVSWARM_ASSIGN_OR_RETURN(fact.op, decode_op(saved.op));
   fact.index = saved.index;
   fact.outcome = outcome_of(committed, saved.index);
@@ -60,6 +54,27 @@ Status check_block_of(const SwarmId& swarm, const SavedBlock& saved, std::size_t
 
 auto place_of(const ReceiptFacts::EntryFact& entry) {
   return std::make_tuple(entry.head.node, entry.head.epoch, entry.record_index);
+}
+
+Result<std::vector<ReceiptFacts::EntryFact>> check_entries(const SwarmId& swarm,
+                                                           const std::vector<SavedEntry>& saved) {
+  std::vector<ReceiptFacts::EntryFact> out;
+  for (const SavedEntry& one : saved) {
+    ReceiptFacts::EntryFact entry;
+    KVSWARM_ASSIGN_OR_RETURN(CheckedReceipt checked, check_receipt(swarm, one.receipt));
+    entry.head = std::move(checked.head);
+    entry.record = std::move(checked.record);
+    entry.record_index = one.receipt.record_index;
+    if (!out.empty() && place_of(out.back()) >= place_of(entry)) {
+      return corrupt("the records are not in their order");
+    }
+    std::size_t next = 0;
+    for (const SavedBlock& block : one.blocks) {
+      KVSWARM_RETURN_IF_ERROR(check_block_of(swarm, block, next, entry));
+    }
+    out.push_back(std::move(entry));
+  }
+  return out;
 }
 
 Status check(const SwarmId& swarm, const TwoHeads& pair, EvidenceFacts& facts) {
@@ -138,26 +153,31 @@ Status check(const SwarmId&, const TwoDocuments& pair, EvidenceFacts& facts) {
   return {};
 }
 
+// All but what the proof shows. One epoch and one table of holds: within those the version of an
+// address, where the log has the op that its leaf names, only rises.
+Status check(const SwarmId& swarm, const FalseTransition& transition, EvidenceFacts& facts) {
+  KVSWARM_ASSIGN_OR_RETURN(const Head head, check_head(swarm, transition.head));
+  KVSWARM_ASSIGN_OR_RETURN(facts.entries, check_entries(swarm, transition.entries));
+  for (const ReceiptFacts::EntryFact& entry : facts.entries) {
+    if (entry.head.node != head.node || entry.head.epoch != head.epoch) {
+      return corrupt("a record is not of the log and epoch of the head");
+    }
+    if (entry.record_index >= head.length) return corrupt("a record is behind the head");
+    if (entry.record.holds_root != head.holds_root) {
+      return corrupt("the node's holds changed between a record and the head");
+    }
+  }
+  facts.heads = {head};
+  facts.accused = head.node;
+  return {};
+}
+
 }  // namespace
 
 Result<ReceiptFacts> check_saved_receipt(const SwarmId& swarm, const SavedReceipt& receipt) {
   ReceiptFacts facts;
   facts.swarm = swarm;
-  for (const SavedEntry& saved : receipt.entries) {
-    ReceiptFacts::EntryFact entry;
-    KVSWARM_ASSIGN_OR_RETURN(CheckedReceipt checked, check_receipt(swarm, saved.receipt));
-    entry.head = std::move(checked.head);
-    entry.record = std::move(checked.record);
-    entry.record_index = saved.receipt.record_index;
-    if (!facts.entries.empty() && place_of(facts.entries.back()) >= place_of(entry)) {
-      return corrupt("the records are not in their order");
-    }
-    std::size_t next = 0;
-    for (const SavedBlock& block : saved.blocks) {
-      KVSWARM_RETURN_IF_ERROR(check_block_of(swarm, block, next, entry));
-    }
-    facts.entries.push_back(std::move(entry));
-  }
+  KVSWARM_ASSIGN_OR_RETURN(facts.entries, check_entries(swarm, receipt.entries));
   return facts;
 }
 

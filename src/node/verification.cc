@@ -1,6 +1,7 @@
 #include "node/verification.h"
 
 #include "node/holds.h"
+#include "node/transition.h"
 #include "state/leaf.h"
 
 namespace kvswarm::node {
@@ -122,6 +123,10 @@ Result<log::EvidenceFacts> verify_evidence(const SwarmId& swarm, const log::Evid
     if (!document.is_writer(facts.refusal->writer)) {
       return corrupt("the refusal is right: the document does not list the writer");
     }
+    facts.holds_alone = true;
+  }
+  if (const auto* transition = std::get_if<log::FalseTransition>(&evidence)) {
+    KVSWARM_ASSIGN_OR_RETURN(facts.transition, check_transition(facts, *transition));
     facts.holds_alone = true;
   }
   return facts;

@@ -30,7 +30,7 @@ using VerifiedFacts = std::variant<log::ReceiptFacts, log::EvidenceFacts, ReadFa
 // document is missing.
 Result<VerifiedFacts> verify_saved(BytesView saved, const FindDocument& find);
 
-// The second half of the check of evidence: what needs documents.
+// The second half of the check of evidence: what needs documents, or looks at a state.
 Result<log::EvidenceFacts> verify_evidence(const SwarmId& swarm, const log::Evidence& evidence,
                                            const FindDocument& find);
 

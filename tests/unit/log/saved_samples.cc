@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "support/format_example.h"
+
 namespace kvswarm::log::samples {
 namespace {
 
@@ -31,7 +33,9 @@ Saved blocks(const SignedBlock& one, const SignedBlock& other) {
 
 }  // namespace
 
-Saved saved_receipt() {
+namespace {
+
+SavedBlock whole_block() {
   const SwarmTreeHasher tree = op_tree(swarm());
   const std::vector<Bytes> ops = {encode(put_op()), encode(del_op())};
   const std::vector<Hash> leaves = {tree.leaf(ops[0]), tree.leaf(ops[1])};
@@ -40,8 +44,14 @@ Saved saved_receipt() {
   for (std::uint32_t i = 0; i < 2; ++i) {
     block.ops.push_back({i, inclusion_proof(tree, leaves, i), ops[i]});
   }
+  return block;
+}
+
+}  // namespace
+
+Saved saved_receipt() {
   SavedReceipt body;
-  body.entries.push_back({receipt(), {block}});
+  body.entries.push_back({receipt(), {whole_block()}});
   return {swarm(), body};
 }
 
@@ -75,6 +85,25 @@ Saved refusal_of_listed() {
 
 Saved two_documents() {
   return {swarm(), Evidence(TwoDocuments{{document(), {}}, {{1, hash_of(0xd1)}, {}}})};
+}
+
+Saved false_transition() {
+  const SwarmTreeHasher tree = record_tree(swarm());
+  std::vector<Record> log = records();
+  log[1].state_root = Hash();
+  Receipt receipt = samples::receipt();
+  receipt.record = encode(log[1]);
+  Head head = samples::head();
+  head.log_root = root_of(tree, {tree.leaf(encode(log[0])), tree.leaf(receipt.record)});
+  head.state_root = log[1].state_root;
+  head.live_keys = head.live_bytes = 0;
+  receipt.head = sign_head(head, node());
+  FalseTransition transition;
+  transition.head = receipt.head;
+  transition.address = *Address::from(test::format_example("state.md", "address"));
+  transition.proof = Bytes(1, '\1');  // of no keys at all
+  transition.entries.push_back({receipt, {whole_block()}});
+  return {swarm(), Evidence(transition)};
 }
 
 }  // namespace kvswarm::log::samples

@@ -15,5 +15,7 @@ Saved unchained_blocks();       // block() and a block 4 that names another one 
 Saved receipt_against_block();  // receipt() and another block 3
 Saved refusal_of_listed();      // unauthorised, under document()
 Saved two_documents();          // without their texts
+// The node applied block() in record 1 and signed the state of nothing.
+Saved false_transition();
 
 }  // namespace kvswarm::log::samples

@@ -45,6 +45,7 @@ TEST_CASE("the files of docs/formats/saved.md are what they say they are") {
       {"receipt against block", samples::receipt_against_block()},
       {"refusal against document", samples::refusal_of_listed()},
       {"two documents", samples::two_documents()},
+      {"false transition", samples::false_transition()},
   };
   for (const auto& [name, saved] : examples) {
     INFO(name);
@@ -204,6 +205,37 @@ TEST_CASE("a receipt for another block accuses nobody; one for the same block is
   CHECK_FALSE(holds(Saved{swarm(), Evidence(same)}));
 }
 
+TEST_CASE(
+    "A4: a false transition is of one log, epoch and table of holds, whatever its proof shows") {
+  const FalseTransition good =
+      std::get<FalseTransition>(std::get<Evidence>(samples::false_transition().body));
+  const EvidenceFacts facts = facts_of(samples::false_transition());
+  CHECK_FALSE(facts.holds_alone);  // before the state is looked at
+  CHECK(facts.accused == samples::node().id());
+  REQUIRE(facts.entries.size() == 1);
+  const auto holds_with = [&](auto change) {
+    FalseTransition changed = good;
+    Head head = decode_head(good.head.head).value();
+    change(changed, head);
+    changed.head = sign_head(head, samples::node());
+    return holds(Saved{swarm(), Evidence(changed)});
+  };
+  CHECK(holds_with([](FalseTransition&, Head&) {}));
+  CHECK(holds_with([](FalseTransition&, Head& head) { head.length = 3; }));
+  CHECK(holds_with([](FalseTransition& changed, Head&) { changed.entries[0].blocks.clear(); }));
+  CHECK_FALSE(holds_with([](FalseTransition&, Head& head) { head.epoch = 1; }));
+  CHECK_FALSE(holds_with([](FalseTransition&, Head& head) { head.length = 1; }));
+  CHECK_FALSE(holds_with([](FalseTransition&, Head& head) { head.holds_root = Hash(); }));
+  CHECK_FALSE(holds_with([](FalseTransition& changed, Head&) {
+    changed.entries.push_back(changed.entries[0]);  // not ascending
+  }));
+  FalseTransition other = good;
+  Head head = decode_head(good.head.head).value();
+  head.node = samples::writer().id();
+  other.head = sign_head(head, samples::writer());
+  CHECK_FALSE(holds(Saved{swarm(), Evidence(other)}));
+}
+
 TEST_CASE("a kind, version or type of a newer program is said to be newer") {
   const auto code_with = [](const Saved& saved, std::size_t at, char byte) {
     Bytes bytes = encode(saved);
@@ -215,7 +247,7 @@ TEST_CASE("a kind, version or type of a newer program is said to be newer") {
   constexpr std::size_t kType = 9 + 32;
   CHECK(code_with(samples::saved_receipt(), kKind, 4) == StatusCode::newer_version);
   CHECK(code_with(samples::saved_receipt(), kVersion, 2) == StatusCode::newer_version);
-  CHECK(code_with(samples::two_heads(), kType, 6) == StatusCode::newer_version);
+  CHECK(code_with(samples::two_heads(), kType, 7) == StatusCode::newer_version);
   CHECK(code_with(samples::two_heads(), kType, 0) == StatusCode::corruption);
   CHECK(code_with(samples::saved_receipt(), kKind, 0) == StatusCode::corruption);
   CHECK(code_with(samples::saved_receipt(), 0, 'K') == StatusCode::corruption);
