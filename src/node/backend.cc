@@ -460,6 +460,27 @@ StoreReply Backend::run(request::ReadReceipts& request) {
   return out;
 }
 
+StoreReply Backend::run(request::PickApplied& request) {
+  StoreReply out{fault_, reply::AppliedPicked{request.destination, {}}};
+  if (!outbox_) return out;
+  auto op = outbox_->pick_applied(request.destination, request.receipt, request.chance);
+  out.status = op.status();
+  if (op.ok()) std::get<reply::AppliedPicked>(out.body).op = std::move(op).value();
+  return out;
+}
+
+StoreReply Backend::run(request::CompleteTransition& request) {
+  StoreReply out{fault_, reply::TransitionCompleted{std::move(request.transition)}};
+  auto& entries = std::get<reply::TransitionCompleted>(out.body).transition.entries;
+  entries.clear();
+  if (!outbox_) return out;
+  auto whole =
+      outbox_->whole_records(request.destination, request.epoch, request.first, request.length);
+  out.status = whole.status();
+  if (whole.ok()) entries = std::move(whole).value();
+  return out;
+}
+
 StoreReply Backend::run(request::ReadBackup& request) {
   StoreReply out{{}, reply::BackupRead{}};
   auto& part = std::get<reply::BackupRead>(out.body).part;

@@ -58,6 +58,20 @@ struct ReadReceipts {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
 };
+// To ask a destination whether its state has an op that its receipt says it applied (A4).
+struct PickApplied {
+  NodeId destination;
+  log::Receipt receipt;  // checked
+  std::uint64_t chance = 0;
+};
+// That a key is missing is proven by all records from the op's own to the head's last one.
+struct CompleteTransition {
+  NodeId destination;
+  log::FalseTransition transition;  // whose entries are to be replaced
+  std::uint64_t epoch = 0;          // of its head, with the next one
+  std::uint64_t length = 0;
+  std::uint64_t first = 0;  // record
+};
 // A checked refusal that a destination signed.
 struct Refuse {
   NodeId destination;
@@ -139,7 +153,7 @@ using StoreRequest =
                  request::Read, request::Scan, request::Greet, request::Begin, request::Restore,
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
                  request::ReadReceipts, request::KeepEvidence, request::Refill, request::ReadBackup,
-                 request::Sweep>;
+                 request::Sweep, request::PickApplied, request::CompleteTransition>;
 
 namespace reply {
 struct Flushed {
@@ -222,6 +236,13 @@ struct Swept {
 struct EvidenceKept {
   Hash subject;
 };
+struct AppliedPicked {
+  NodeId destination;
+  std::optional<Outbox::PickedOp> op;
+};
+struct TransitionCompleted {
+  log::FalseTransition transition;  // without entries: it cannot be done
+};
 struct ReceiptsRead {
   Bytes saved;  // a file of docs/formats/saved.md
 };
@@ -257,7 +278,7 @@ struct StoreReply {
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
                reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept,
-               reply::BackupRead, reply::Swept>
+               reply::BackupRead, reply::Swept, reply::AppliedPicked, reply::TransitionCompleted>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -329,6 +350,8 @@ class Backend {
   StoreReply run(request::PlacePending& request);
   StoreReply run(request::LoadBlock& request);
   StoreReply run(request::Settle& request);
+  StoreReply run(request::PickApplied& request);
+  StoreReply run(request::CompleteTransition& request);
   StoreReply run(request::Refuse& request);
   StoreReply run(request::CountRefused& request);
   StoreReply run(request::RecordSeenHead& request);

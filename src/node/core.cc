@@ -92,6 +92,7 @@ void Core::settle_turn() {
     return;
   }
   expire_reads();
+  settle_checks();
   check_waits();
   start_commit();
   send_blocks();
@@ -131,6 +132,7 @@ std::uint64_t Core::next_tick_ms() const {
   if (phase_ == Phase::asking) next = std::min(next, ask_until_ms_);
   for (const auto& [id, read] : reads_) next = std::min(next, read.deadline_ms);
   for (const Wait& wait : waits_) next = std::min(next, wait.deadline_ms);
+  for (const auto& [peer, check] : checks_) next = std::min(next, check.deadline_ms);
   constexpr std::uint64_t kLeastPauseMs = 2;  // whatever is wrong, not a busy loop
   return std::max(next, now_.monotonic_ms + kLeastPauseMs);
 }
@@ -310,6 +312,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   delivery_.restart(gone.peer);
   incoming_.forget(gone.connection);
   judging_.erase(gone.peer);
+  forget_checks(gone.connection);
   for (auto& [id, read] : reads_) {
     if (read.asked == gone.connection) read.asked.reset();
   }

@@ -90,6 +90,13 @@ class Core {
     std::optional<Hash> nonce{};  // that the holder is to sign; the answer becomes a file
     Bytes key{};                  // for that file
   };
+  // Whether the state of a destination has an op that it gave a receipt for.
+  struct SpotCheck {
+    std::uint64_t number = 0;            // the request's id once it is asked
+    std::uint64_t deadline_ms = 0;       // monotonic
+    std::optional<Outbox::PickedOp> op;  // absent: still being picked
+    std::optional<ConnectionId> asked;
+  };
   struct DocumentFetch {
     ConnectionId connection = 0;
     NodeId holder;
@@ -262,6 +269,17 @@ class Core {
   void on_reply(const Status& status, reply::BackupRead& reply);
   void on_reply(const Status& status, reply::Done& reply);
 
+  // Checking what receipts say (core_checking.cc)
+  void draw_check(const NodeId& peer, log::Receipt receipt);
+  void on_reply(const Status& status, reply::AppliedPicked& reply);
+  void on_reply(const Status& status, reply::TransitionCompleted& reply);
+  void settle_checks();
+  void forget_checks(ConnectionId gone);
+  Handled on_check_answer(ConnectionId connection, const NodeId& peer,
+                          const swarm::Message& message);
+  void judge_check(const NodeId& peer, const Outbox::PickedOp& op, const log::Head& head,
+                   const Answer& answer);
+
   // Destinations that came back from an older copy (core_refill.cc)
   void hold_until_refilled(const Connections::Ready& ready);
   void check_refill(ConnectionId connection, const NodeId& peer);
@@ -304,6 +322,7 @@ class Core {
   std::map<ConnectionId, std::deque<Connections::Incoming>> ahead_;
   std::map<std::uint64_t, PendingRead> reads_;  // by request id
   std::map<std::uint64_t, DocumentFetch> fetches_;
+  std::map<NodeId, SpotCheck> checks_;  // one for each destination at a time
   CheckedHeaders checked_headers_;
   std::uint64_t next_request_ = 1;
 

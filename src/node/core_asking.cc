@@ -30,7 +30,7 @@ bool Core::must_wait(const StoreRequest& request) const {
   if (phase_ == Phase::working) return false;
   if (is_one_of<request::RecordSeenHead, request::Greet, request::Forget, request::ReadDocument,
                 request::Count, request::CountRefused, request::ReadReceipts, request::KeepEvidence,
-                request::ReadBackup>(request)) {
+                request::ReadBackup, request::PickApplied, request::CompleteTransition>(request)) {
     return false;
   }
   if (phase_ != Phase::unasked) return true;

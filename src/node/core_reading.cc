@@ -89,8 +89,8 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
                               const swarm::Message& message) {
   const std::uint64_t id = message.request_id;
   const auto found = reads_.find(id);
-  if (found == reads_.end() || found->second.asked != connection)
-    return Handled::done;  // given up meanwhile
+  if (found == reads_.end()) return on_check_answer(connection, peer, message);
+  if (found->second.asked != connection) return Handled::done;  // given up meanwhile
   auto answer = decode_answer(message.payload);
   if (!answer.ok()) {
     end_read(id, answer.status());

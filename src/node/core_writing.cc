@@ -157,6 +157,7 @@ Core::Handled Core::on_receipt(ConnectionId connection, const NodeId& peer,
   }
   settling_.push_back({connection, message.payload.size()});
   ask(request::Settle{peer, std::move(checked->record), message.payload});
+  draw_check(peer, std::move(receipt).value());
   return Handled::in_store;
 }
 

@@ -111,6 +111,26 @@ class Outbox {
   std::optional<log::SavedHeader> contradicted_by(const NodeId& destination,
                                                   const log::Record& record) const;
 
+  // An op of ours that a receipt says was applied, with what proves that it did.
+  struct PickedOp {
+    Address address;
+    log::OpKind kind = log::OpKind::put;
+    Hash op_hash;
+    Hash block_hash;
+    std::uint32_t index = 0;
+    log::SavedEntry entry;  // its record, and of the record this op alone
+  };
+  // One of those of a checked receipt, by chance; nullopt: it has none that is stored here.
+  Result<std::optional<PickedOp>> pick_applied(const NodeId& destination,
+                                               const log::Receipt& receipt,
+                                               std::uint64_t chance) const;
+  // All records of the destination's log from `first` on, whole, under heads of this epoch and no
+  // longer than so many records; empty: not all of them are known here, or they are too large for
+  // evidence.
+  Result<std::vector<log::SavedEntry>> whole_records(const NodeId& destination, std::uint64_t epoch,
+                                                     std::uint64_t first,
+                                                     std::uint64_t length) const;
+
   // What anyone can check about ops first .. last (docs/formats/saved.md). unavailable when some
   // have no receipt here: queued, refused without one, or no longer retained. failure when it is
   // too much for one file.
@@ -223,6 +243,7 @@ class Outbox {
                     rows::OutboxState& state, store::Batch& batch) const;
   Status drop_receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number,
                       rows::OutboxState& state, store::Batch& batch) const;
+  struct Gathering;  // the state of whole_records
   struct Refilling;  // the state of one refill in the making
   Result<std::optional<rows::BlockPlace>> first_stored_behind(const Refilling& refilling) const;
   Status begin_refill(Refilling& refilling, std::uint64_t epoch, std::uint64_t wall_ms) const;

@@ -59,6 +59,8 @@ NodeIndex World::add_twin(NodeIndex index) {
 
 NodeId World::id(NodeIndex index) const { return machines_.at(index)->key.id(); }
 
+const crypto::SigningKey& World::key(NodeIndex index) const { return machines_.at(index)->key; }
+
 store::MemoryStore& World::disk(NodeIndex index) { return *machines_.at(index)->disk; }
 
 bool World::is_running(NodeIndex index) const { return machines_.at(index)->core != nullptr; }

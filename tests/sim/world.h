@@ -30,6 +30,7 @@ class World {
   // Another machine with the same identity: one key, two logs.
   NodeIndex add_twin(NodeIndex index);
   NodeId id(NodeIndex index) const;
+  const crypto::SigningKey& key(NodeIndex index) const;
 
   // Document 1 for all: capacities by node, and the writers.
   void found(const std::map<NodeIndex, std::uint64_t>& capacities,

@@ -21,6 +21,12 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key) {
   const auto trie = state::Trie::load(head.swarm, 1, leaves);
   REQUIRE(trie.ok());
   head.state_root = trie->root();
+  head.live_keys = head.live_bytes = 0;
+  REQUIRE(leaves.seek({}).ok());
+  for (auto leaf = leaves.next(); leaf.ok() && *leaf; leaf = leaves.next()) {
+    ++head.live_keys;
+    head.live_bytes += rows::decode_leaf_row(row(rows::leaf((*leaf)->address))).value().bytes;
+  }
   log::Record record = log::decode_record(row(rows::record(head.length - 1))).value();
   record.state_root = head.state_root;
   store::Batch batch;

@@ -6,7 +6,7 @@
 #include "node/core.h"
 #include "node/holds.h"
 #include "state/proof.h"
-#include "unit/node/pair.h"
+#include "unit/node/liar.h"
 
 namespace kvswarm::node {
 
@@ -120,7 +120,7 @@ struct Talk {
   }
   StatusCode code() const { return outcome().status().code(); }
 
-  Pair pair;
+  Liar pair;  // honest until it is told to lie
   Side& here;
   SeededRandom random{5};
   Time now{1'000'000, 1'700'000'000'000};

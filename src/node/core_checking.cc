@@ -1,0 +1,110 @@
+// The core's part that checks what receipts say (promise A4): of one receipt in some, by chance, an
+// op that was applied is asked for at the node that applied it, like any other get.
+//
+// Happy path: a receipt came and is drawn, the outbox picks an op of it, the node shows what its
+// state has there: that op. Failure modes: the state has something else, and records of the node's
+// log show that this cannot be: evidence. Others write too, so what cannot be shown is held
+// against nobody, and neither is an answer that does not come.
+#include "base/limits.h"
+#include "node/core.h"
+#include "state/proof.h"
+
+namespace kvswarm::node {
+namespace {
+
+// What the state has while no other op for the address came.
+bool is_as_applied(const Outbox::PickedOp& op, const std::optional<state::Leaf>& leaf) {
+  if (op.kind == log::OpKind::del) return !leaf;
+  return leaf && leaf->op_hash == op.op_hash && leaf->block_hash == op.block_hash &&
+         leaf->index == op.index && leaf->record_number == op.entry.receipt.record_index;
+}
+
+}  // namespace
+
+void Core::draw_check(const NodeId& peer, log::Receipt receipt) {
+  if (options_.random->below(limits::kReceiptsPerCheck) != 0 || checks_.count(peer) > 0) return;
+  checks_[peer].deadline_ms = now_.monotonic_ms + limits::kCheckMs;
+  ask(request::PickApplied{peer, std::move(receipt), options_.random->next_u64()});
+}
+
+void Core::on_reply(const Status& status, reply::AppliedPicked& reply) {
+  const auto check = checks_.find(reply.destination);
+  if (check == checks_.end()) return;  // its time was over
+  if (!status.ok() || !reply.op) {
+    checks_.erase(check);
+    return;
+  }
+  check->second.op = std::move(reply.op);
+}
+
+// Asks where the user has no read under way, and lets go of what takes too long.
+void Core::settle_checks() {
+  std::erase_if(
+      checks_, [this](const auto& entry) { return entry.second.deadline_ms <= now_.monotonic_ms; });
+  for (auto& [peer, check] : checks_) {
+    const NodeId holder = peer;
+    const bool waits = std::any_of(reads_.begin(), reads_.end(), [&holder](const auto& entry) {
+      return entry.second.holder == holder;
+    });
+    const auto connection = connections_.connection_to(peer);
+    if (!check.op || check.asked || waits || !connection) continue;
+    const std::uint64_t number = next_request_++;
+    Bytes address(check.op->address.view());
+    if (!connections_.send(*connection,
+                           make_message(MessageType::get, number, std::move(address)))) {
+      continue;
+    }
+    check.number = number;
+    check.asked = connection;
+  }
+}
+
+void Core::forget_checks(ConnectionId gone) {
+  std::erase_if(checks_, [gone](const auto& entry) { return entry.second.asked == gone; });
+}
+
+Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
+                                    const swarm::Message& message) {
+  const auto found = checks_.find(peer);
+  const bool is_it = found != checks_.end() && found->second.number == message.request_id &&
+                     found->second.asked == connection;
+  if (!is_it) return Handled::done;
+  const auto answer = decode_answer(message.payload);
+  const auto head = answer.ok() ? log::decode_head(answer->head.head) : answer.status();
+  if (head.ok() && !is_accepted(peer, answer->head)) {
+    const Status fork = contradiction(peer, answer->head);
+    if (fork.ok() && !is_forgotten(*head)) return Handled::too_early;
+    if (!fork.ok()) tell(Severity::error, fork.message());
+    checks_.erase(found);
+    return Handled::done;
+  }
+  const Outbox::PickedOp op = std::move(*found->second.op);
+  checks_.erase(found);
+  if (head.ok() && answer->kind != AnswerKind::moving) judge_check(peer, op, *head, *answer);
+  return Handled::done;
+}
+
+void Core::judge_check(const NodeId& peer, const Outbox::PickedOp& op, const log::Head& head,
+                       const Answer& answer) {
+  const auto applied = log::decode_head(op.entry.receipt.head.head);
+  const std::uint64_t record = op.entry.receipt.record_index;
+  // From before the op, or of a log that may lack it: says nothing.
+  if (!applied.ok() || head.epoch != applied->epoch || head.length <= record) return;
+  const auto leaf = state::check_get(document_.swarm(), head.state_root, op.address, answer.proof);
+  if (!leaf.ok()) {
+    tell(Severity::warning, "node " + short_hex(peer) +
+                                " was asked for a key that it applied, and " +
+                                "gave a proof that does not hold: " + leaf.status().message());
+    return;
+  }
+  if (is_as_applied(op, *leaf)) return;
+  log::FalseTransition transition{answer.head, op.address, answer.proof, {op.entry}};
+  if (keep_evidence(transition, {}) || *leaf) return;
+  ask(request::CompleteTransition{peer, std::move(transition), head.epoch, head.length, record});
+}
+
+void Core::on_reply(const Status& status, reply::TransitionCompleted& reply) {
+  if (status.ok() && !reply.transition.entries.empty()) keep_evidence(reply.transition, {});
+}
+
+}  // namespace kvswarm::node
