@@ -36,10 +36,16 @@
 #include <string>
 #include <vector>
 
+#include "program.h"
+
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::give_up;
+using bench::need;
+using bench::number_after;
+using bench::seconds_since;
 
 constexpr std::size_t kBatch = 1000;
 constexpr std::size_t kValueBytes = 100;
@@ -59,15 +65,6 @@ struct Sample {
   double bytes_per_get = 0;         // read from the connection, likewise
   double single_put_ms = 0;         // median
 };
-
-[[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -172,12 +169,6 @@ Sample plain_leveldb(const fs::path& directory, const Sizes& sizes) {
 }
 
 // --- kvswarm -------------------------------------------------------------------------------------
-
-template <class T>
-T need(kvswarm::Result<T> result) {
-  if (!result.ok()) give_up(result.status().message());
-  return std::move(result).value();
-}
 
 // A storage node in a process of its own, until it is destroyed.
 class StorageProcess {
@@ -353,13 +344,6 @@ void print(const char* name, const std::vector<Sample>& plain, const std::vector
               median(own), own.front(), own.back(), plain_name, median(own) / median(theirs));
 }
 
-std::size_t number_after(int argc, char** argv, const char* flag, std::size_t otherwise) {
-  for (int i = 1; i + 1 < argc; ++i) {
-    if (std::strcmp(argv[i], flag) == 0) return std::strtoull(argv[i + 1], nullptr, 10);
-  }
-  return otherwise;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -367,13 +351,7 @@ int main(int argc, char** argv) {
   sizes.keys =
       std::max(number_after(argc, argv, "--keys", sizes.keys) / kBatch, std::size_t{1}) * kBatch;
   const std::size_t rounds = std::max(number_after(argc, argv, "--rounds", 5), std::size_t{1});
-  fs::path base = fs::temp_directory_path();
-  for (int i = 1; i + 1 < argc; ++i) {
-    if (std::strcmp(argv[i], "--directory") == 0) base = argv[i + 1];
-  }
-  std::string made = base / "kvswarm-bench-XXXXXX";
-  if (::mkdtemp(made.data()) == nullptr) give_up("cannot make a directory in " + base.string());
-  const fs::path directory = made;
+  const fs::path directory = bench::make_folder(argc, argv);
 
   std::vector<Sample> plain;
   std::vector<Sample> ours;

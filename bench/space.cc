@@ -22,10 +22,16 @@
 #include <thread>
 #include <vector>
 
+#include "program.h"
+
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::give_up;
+using bench::need;
+using bench::number_after;
+using bench::seconds_since;
 
 struct Sizes {
   std::size_t keys = 100'000;
@@ -33,21 +39,6 @@ struct Sizes {
   std::size_t batch = 1000;
   std::size_t value = 100;
 };
-
-[[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T need(kvswarm::Result<T> result) {
-  if (!result.ok()) give_up(result.status().message());
-  return std::move(result).value();
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::string key(std::size_t i) {
   char text[32];
@@ -156,13 +147,6 @@ void run(const fs::path& directory, const Sizes& sizes) {
   }
 }
 
-std::size_t number_after(int argc, char** argv, const char* flag, std::size_t otherwise) {
-  for (int i = 1; i + 1 < argc; ++i) {
-    if (std::strcmp(argv[i], flag) == 0) return std::strtoull(argv[i + 1], nullptr, 10);
-  }
-  return otherwise;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -171,12 +155,7 @@ int main(int argc, char** argv) {
   sizes.rounds = number_after(argc, argv, "--rounds", sizes.rounds);
   sizes.batch = std::max(number_after(argc, argv, "--batch", sizes.batch), std::size_t{1});
   sizes.value = number_after(argc, argv, "--value", sizes.value);
-  fs::path base = fs::temp_directory_path();
-  for (int i = 1; i + 1 < argc; ++i) {
-    if (std::strcmp(argv[i], "--directory") == 0) base = argv[i + 1];
-  }
-  std::string made = base / "kvswarm-bench-XXXXXX";
-  if (::mkdtemp(made.data()) == nullptr) give_up("cannot make a directory in " + base.string());
-  run(made, sizes);
-  fs::remove_all(made);
+  const fs::path directory = bench::make_folder(argc, argv);
+  run(directory, sizes);
+  fs::remove_all(directory);
 }

@@ -68,12 +68,11 @@ class Restore final : public Verb {
     options.bind = bind_;
     options.dry_run = dry_run_;
     options.from = from_;
-    Interruption interruption;
     std::atomic<bool> stop = false;
+    Interruption interruption;
     interruption.watch([&stop] { stop = true; });
     options.interrupt = &stop;
     const Result<RestoreReport> report = restore(options);
-    interruption.watch({});
     if (!report.ok()) return explain_open(report.status(), *directory);
     if (report->backup) tell(*report->backup);
     for (const auto& [node, why] : report->unreached) say("not asked: " + why);

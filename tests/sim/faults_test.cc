@@ -4,6 +4,7 @@
 
 #include "node/holds.h"
 #include "node/rows.h"
+#include "node/verification.h"
 #include "sim/world.h"
 #include "support/catch.h"
 
@@ -170,6 +171,15 @@ class Story {
     const auto value = outcome.found ? std::optional(outcome.value.value) : std::nullopt;
     INFO("found " << value.value_or("(absent)") << " of " << possible.size() << " possible");
     REQUIRE(possible.count(value) == 1);
+    // Anyone with the document finds the same in what was saved of it.
+    const auto facts = node::verify_saved(
+        outcome.proof, [this](const log::DocumentRef&) { return std::optional(world.document()); });
+    INFO(facts.status().message());
+    REQUIRE(facts.ok());
+    const auto& read = std::get<node::ReadFacts>(*facts);
+    REQUIRE(read.key == key);
+    REQUIRE(read.value.has_value() == outcome.found);
+    if (read.value) REQUIRE(read.value->value == *value);
   }
 
   void check_streams(NodeIndex index) {

@@ -323,7 +323,7 @@ World::Ask World::get(NodeIndex index, const Bytes& key, std::uint64_t timeout_m
   const auto reply = std::make_shared<Reply>();
   const node::Ticket ticket = machine.next_ticket++;
   machine.tickets[ticket] = reply;
-  drive(index, node::event::Get{ticket, key, now_ms_ + timeout_ms});
+  drive(index, node::event::Get{ticket, key, now_ms_ + timeout_ms, true, {}});
   return reply;
 }
 

@@ -1,22 +1,11 @@
 // Reads for third parties: what a reader saves, what anyone with the documents finds in it, and
 // that the holder says which state is its newest (R2).
-#include "node/verification.h"
-
 #include "unit/node/codec_checks.h"
+#include "unit/node/find_documents.h"
 #include "unit/node/talk.h"
 
 namespace kvswarm::node {
 namespace {
-
-FindDocument among(std::vector<config::Document> documents) {
-  return [documents = std::move(documents)](
-             const log::DocumentRef& ref) -> std::optional<config::Document> {
-    for (const config::Document& document : documents) {
-      if (document.number() == ref.number && document.hash() == ref.hash) return document;
-    }
-    return std::nullopt;
-  };
-}
 
 // A reader beside a storage node that is asked as it would be over a connection.
 struct Reader : Talk {

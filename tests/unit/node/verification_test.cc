@@ -1,22 +1,11 @@
 // Receipts for third parties: what the writer's directory saves, and what anyone with the swarm's
 // documents finds in it.
-#include "node/verification.h"
-
 #include "base/limits.h"
+#include "unit/node/find_documents.h"
 #include "unit/node/pair.h"
 
 namespace kvswarm::node {
 namespace {
-
-FindDocument among(std::vector<config::Document> documents) {
-  return [documents = std::move(documents)](
-             const log::DocumentRef& ref) -> std::optional<config::Document> {
-    for (const config::Document& document : documents) {
-      if (document.number() == ref.number && document.hash() == ref.hash) return document;
-    }
-    return std::nullopt;
-  };
-}
 
 // Commits the blocks as one record and settles them with their receipt.
 void deliver(Pair& pair, const std::vector<log::SignedBlock>& blocks, std::uint64_t at_ms = 2000) {
