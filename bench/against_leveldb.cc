@@ -31,6 +31,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <string>
@@ -226,7 +227,7 @@ double bytes_read() {
 }
 
 // Gets of random keys, each asked when another one is answered.
-class ManyGets {
+class ManyGets : public std::enable_shared_from_this<ManyGets> {
  public:
   ManyGets(kvswarm::Node& node, const Sizes& sizes) : node_(node), sizes_(sizes) {}
 
@@ -250,7 +251,8 @@ class ManyGets {
       ++asked_;
       wanted = random_() % sizes_.keys;
     }
-    const auto call = node_.get(key(wanted), 60'000, [this](const auto& found) { on(found); });
+    const auto call = node_.get(
+        key(wanted), 60'000, [self = shared_from_this()](const auto& found) { self->on(found); });
     if (!call.ok()) fail(call.status().message());
   }
   void on(const kvswarm::Result<kvswarm::GetResult>& found) {
@@ -314,7 +316,7 @@ Sample kvswarm_pair(const fs::path& directory, const Sizes& sizes) {
     const auto found = client->get(key(i));
     return found.ok() && found->found && found->value.size() == kValueBytes;
   });
-  ManyGets(*own, sizes).run(sample);
+  std::make_shared<ManyGets>(*own, sizes)->run(sample);
   sample.single_put_ms = median_ms_of_singles([&](std::size_t i) {
     const std::vector<Operation> one = {{Operation::Kind::put, key(i), value(i + 1)}};
     const auto report = client->write(one, {WriteGoal::receipted, 10'000});

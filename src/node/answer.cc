@@ -103,7 +103,12 @@ Result<ProvenValue> check_entry(const AnswerContext& context, const state::Leaf&
 
 Bytes encode(const Answer& answer) {
   codec::Writer out;
-  out.u8(kFormat).u8(static_cast<std::uint8_t>(answer.kind)).prefixed(log::encode(answer.head));
+  out.u8(kFormat).u8(static_cast<std::uint8_t>(answer.kind)).u8(answer.at ? 1 : 0);
+  if (answer.at) {
+    out.u64(answer.at->epoch).u64(answer.at->length);
+  } else {
+    out.prefixed(log::encode(answer.head));
+  }
   if (answer.kind == AnswerKind::moving) return out.fixed(answer.holder).take();
   out.prefixed(answer.proof).u8(answer.freshness ? 1 : 0);
   if (answer.freshness) log::write_freshness(*answer.freshness, out);
@@ -128,9 +133,17 @@ Result<Answer> decode_answer(BytesView bytes) {
   const std::uint8_t kind = in.u8();
   if (kind < 1 || kind > 3) in.fail();
   out.kind = static_cast<AnswerKind>(kind);
-  const BytesView head = in.prefixed(kSignedHeadBytes);
-  if (!in.ok()) return in.finish("answer");
-  KVSWARM_ASSIGN_OR_RETURN(out.head, log::decode_signed_head(head));
+  const std::uint8_t form = in.u8();
+  if (form > 1) in.fail();
+  if (form == 1) {
+    out.at.emplace();
+    out.at->epoch = in.u64();
+    out.at->length = in.u64();
+  } else {
+    const BytesView head = in.prefixed(kSignedHeadBytes);
+    if (!in.ok()) return in.finish("answer");
+    KVSWARM_ASSIGN_OR_RETURN(out.head, log::decode_signed_head(head));
+  }
   if (out.kind == AnswerKind::moving) {
     out.holder = in.fixed<NodeId>();
   } else {

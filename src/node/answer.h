@@ -15,6 +15,7 @@
 #include "log/freshness.h"
 #include "log/record.h"
 #include "node/checked_headers.h"
+#include "node/log_place.h"
 #include "state/question.h"
 
 namespace kvswarm::node {
@@ -40,6 +41,9 @@ struct AnswerEntry {
 struct Answer {
   AnswerKind kind = AnswerKind::not_found;
   log::SignedHead head;
+  // Instead of the head, to whoever accepted it already: where it stands in its node's log. What is
+  // checked, or becomes a file, has its head.
+  std::optional<LogPlace> at{};
   NodeId holder;  // moving only
   Bytes proof;    // of the question below, under the head's state root; empty when moving
   std::vector<AnswerHeader> headers;

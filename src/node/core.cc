@@ -517,10 +517,20 @@ bool Core::is_accepted(const NodeId& peer, const log::SignedHead& head) const {
 }
 
 // Older than all that are remembered of its node: no announcement of it will come any more.
-bool Core::is_forgotten(const log::Head& head) const {
-  const auto found = witnessed_.find(head.node);
+bool Core::is_forgotten(const NodeId& node, const LogPlace& place) const {
+  const auto found = witnessed_.find(node);
   if (found == witnessed_.end() || found->second.recent.empty()) return false;
-  return LogPlace{head.epoch, head.length} < found->second.recent.begin()->first;
+  return place < found->second.recent.begin()->first;
+}
+
+// Where the answer only names a head, the one that was accepted there, if it is remembered.
+void Core::put_known_head(const NodeId& peer, Answer& answer) const {
+  const auto found = witnessed_.find(peer);
+  if (!answer.at || found == witnessed_.end()) return;
+  const auto same = found->second.recent.find(*answer.at);
+  if (same == found->second.recent.end()) return;
+  answer.head = same->second.second;
+  answer.at.reset();
 }
 
 const log::SignedHead* Core::accepted_head(const log::Head& head) const {

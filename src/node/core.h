@@ -166,7 +166,8 @@ class Core {
                        const Announcement& announcement, bool declared);
   void tell_of_restore(const NodeId& peer, const log::Head& seen, const log::EpochStart& start);
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
-  bool is_forgotten(const log::Head& head) const;
+  bool is_forgotten(const NodeId& node, const LogPlace& place) const;
+  void put_known_head(const NodeId& peer, Answer& answer) const;
   Status contradiction(const NodeId& peer, const log::SignedHead& head);
   LogPlace seen_length(const NodeId& peer) const;
   void take_over(const Reopened& reopened, bool writes);
@@ -232,6 +233,7 @@ class Core {
   void start_reads(const NodeId& holder);
   Status remember_receipts(const std::vector<log::SignedHead>& heads, PendingRead& read);
   Handled on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
+  Handled on_unknown_head(std::uint64_t id, const NodeId& peer, const LogPlace& place);
   void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
   void check_read(std::uint64_t id, const log::Head& head, Answer answer);
   const std::vector<log::Hold>* holds_under(const log::Head& head) const;

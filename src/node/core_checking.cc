@@ -69,11 +69,17 @@ Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
   const bool is_it = found != checks_.end() && found->second.number == message.request_id &&
                      found->second.asked == connection;
   if (!is_it) return Handled::done;
-  const auto answer = decode_answer(message.payload);
+  auto answer = decode_answer(message.payload);
+  if (answer.ok()) put_known_head(peer, *answer);
+  if (answer.ok() && answer->at) {
+    if (!is_forgotten(peer, *answer->at)) return Handled::too_early;
+    checks_.erase(found);
+    return Handled::done;
+  }
   const auto head = answer.ok() ? log::decode_head(answer->head.head) : answer.status();
   if (head.ok() && !is_accepted(peer, answer->head)) {
     const Status fork = contradiction(peer, answer->head);
-    if (fork.ok() && !is_forgotten(*head)) return Handled::too_early;
+    if (fork.ok() && !is_forgotten(peer, {head->epoch, head->length})) return Handled::too_early;
     if (!fork.ok()) tell(Severity::error, fork.message());
     checks_.erase(found);
     return Handled::done;

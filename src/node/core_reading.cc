@@ -96,6 +96,8 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
     end_read(id, answer.status());
     return Handled::done;
   }
+  put_known_head(peer, *answer);
+  if (answer->at) return on_unknown_head(id, peer, *answer->at);
   if (const Status fork = contradiction(peer, answer->head); !fork.ok()) {
     tell(Severity::error, fork.message());
     end_read(id, fork);
@@ -107,19 +109,25 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
     return Handled::done;
   }
   if (!is_accepted(peer, answer->head)) {
-    if (!is_forgotten(*head)) return Handled::too_early;
-    // Overtaken on a slow connection by more heads than are remembered.
-    constexpr unsigned kRepeats = 3;
-    if (found->second.repeats++ == kRepeats) {
-      end_read(id, Status(StatusCode::unavailable,
-                          "node " + short_hex(peer) + " answers from heads that are long past"));
-      return Handled::done;
-    }
-    found->second.asked.reset();
-    start_read(id);
-    return Handled::done;
+    return on_unknown_head(id, peer, {head->epoch, head->length});
   }
   check_read(id, *head, std::move(answer).value());
+  return Handled::done;
+}
+
+// Its announcement comes, or it was overtaken, on a slow connection, by more heads than are
+// remembered: then the read is asked again.
+Core::Handled Core::on_unknown_head(std::uint64_t id, const NodeId& peer, const LogPlace& place) {
+  if (!is_forgotten(peer, place)) return Handled::too_early;
+  constexpr unsigned kRepeats = 3;
+  PendingRead& read = reads_.at(id);
+  if (read.repeats++ == kRepeats) {
+    end_read(id, Status(StatusCode::unavailable,
+                        "node " + short_hex(peer) + " answers from heads that are long past"));
+    return Handled::done;
+  }
+  read.asked.reset();
+  start_read(id);
   return Handled::done;
 }
 

@@ -209,6 +209,12 @@ void Core::on_reply(const Status& status, reply::Answered& reply) {
     KVSWARM_ASSERT(fresh.ok());  // a head of our own
     reply.answer.freshness = *fresh;
   }
+  // Who is told the head, or said in its hello that it knows it, need not be told again.
+  if (status.ok() && reply.session != 0) {
+    const auto head = log::decode_head(reply.answer.head.head);
+    KVSWARM_ASSERT(head.ok());
+    reply.answer.at = LogPlace{head->epoch, head->length};
+  }
   if (reply.session == 0) {
     on_local_answer(reply.id, status, std::move(reply.answer));
     return;

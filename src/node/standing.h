@@ -8,6 +8,7 @@
 
 #include "log/record.h"
 #include "node/answer.h"
+#include "node/log_place.h"
 #include "node/rows.h"
 
 namespace kvswarm::node {
@@ -21,12 +22,6 @@ struct LastBlock {
   std::uint64_t incarnation = 0;
   std::uint64_t number = 0;
   KnownBlock block;
-};
-
-struct LogPlace {
-  std::uint64_t epoch = 0;
-  std::uint64_t length = 0;  // records; 0: none
-  friend auto operator<=>(const LogPlace&, const LogPlace&) = default;
 };
 
 // A head that this node signed and that is not in the log stored here.

@@ -73,7 +73,9 @@ Result<config::Document> on_chain(const SwarmId& swarm, const log::DocumentRef& 
 Result<ReadFacts> verify_read(const SwarmId& swarm, const log::SavedRead& read,
                               const FindDocument& find) {
   KVSWARM_ASSIGN_OR_RETURN(const Answer answer, decode_answer(read.answer));
-  if (answer.kind == AnswerKind::moving) return corrupt("the answer proves nothing");
+  if (answer.kind == AnswerKind::moving || answer.at) {
+    return corrupt("the answer proves nothing");
+  }
   ReadFacts facts{swarm, read.key, {}, {}, answer.freshness};
   KVSWARM_ASSIGN_OR_RETURN(facts.head, log::check_head(swarm, answer.head));
   if (answer.freshness) {

@@ -38,7 +38,7 @@ Answer page() {
 // The bytes of a page with these counts and nothing behind them.
 Bytes counted(std::uint64_t headers, std::uint64_t entries) {
   codec::Writer out;
-  out.u8(1).u8(1).prefixed(log::encode(signed_head())).prefixed("a proof").u8(0);
+  out.u8(1).u8(1).u8(0).prefixed(log::encode(signed_head())).prefixed("a proof").u8(0);
   return out.varint(headers).varint(entries).take();
 }
 
@@ -120,8 +120,11 @@ TEST_CASE("a page comes back with all its parts") {
 TEST_CASE("an answer cut short anywhere, or longer, is refused") {
   Answer moving = with_kind(AnswerKind::moving);
   moving.holder = node_of(8);
+  Answer named = page();
+  named.head = {};
+  named.at = LogPlace{3, 4};
   for (const Answer& answer :
-       {with_kind(AnswerKind::not_found), moving, page(), with_kind(AnswerKind::entries)}) {
+       {with_kind(AnswerKind::not_found), moving, page(), with_kind(AnswerKind::entries), named}) {
     const Bytes bytes = encode(answer);
     INFO("kind " << static_cast<int>(answer.kind) << ", " << bytes.size() << " bytes");
     CHECK(decode_answer(bytes).ok());
@@ -178,7 +181,7 @@ TEST_CASE("counts are bounded by limits and by what is there, before anything is
 TEST_CASE("a path has at most 128 hashes") {
   const auto with_path = [](std::size_t hashes) {
     codec::Writer out;
-    out.u8(1).u8(1).prefixed(log::encode(signed_head())).prefixed("a proof").u8(0);
+    out.u8(1).u8(1).u8(0).prefixed(log::encode(signed_head())).prefixed("a proof").u8(0);
     out.varint(1).prefixed("header").fixed(Signature());
     out.varint(1).varint(0).varint(hashes).raw(Bytes(hashes * 32, 'h'));
     return out.prefixed("op").prefixed("value").take();

@@ -194,6 +194,42 @@ TEST_CASE("answers and receipts count once their head was announced, and not bef
   CHECK(std::get<WriteOutcome>(*writer.outcome()).reached);
 }
 
+TEST_CASE("an answer may name the head that it is from, among those that were accepted") {
+  Talk talk;
+  Pair& pair = talk.pair;
+  pair.commit({pair.put("a", "1")});
+  talk.connect(pair.storage.key);
+  talk.announce(since(pair, 0));
+  const auto named = [](Answer answer, const LogPlace& at) {
+    answer.head = {};
+    answer.at = at;
+    return encode(answer);
+  };
+  const Answer first = pair.read("a");
+  talk.say(MessageType::answer, talk.get("a"), named(first, {0, 2}));
+  REQUIRE(talk.outcome().ok());
+  CHECK(std::get<GetOutcome>(*talk.outcome()).value.value == "1");
+  CHECK(std::get<GetOutcome>(*talk.outcome()).head.length == 2);
+  // Of a head that comes yet: the answer waits for it.
+  pair.commit({pair.put("a", "2")});
+  const Answer second = pair.read("a");
+  talk.say(MessageType::answer, talk.get("a"), named(second, {0, 3}));
+  CHECK(!talk.is_answered());
+  talk.announce(since(pair, 2));
+  REQUIRE(talk.outcome().ok());
+  CHECK(std::get<GetOutcome>(*talk.outcome()).value.value == "2");
+  // Of an older one than was shown (R3), and under another one than it is from (A2).
+  talk.say(MessageType::answer, talk.get("a"), named(first, {0, 2}));
+  CHECK(talk.code() == StatusCode::corruption);
+  talk.say(MessageType::answer, talk.get("a"), named(first, {0, 3}));
+  CHECK(talk.code() == StatusCode::corruption);
+  // Of one from before all that are remembered: asked again, and not for ever.
+  const std::uint64_t id = talk.get("a");
+  constexpr int kAsked = 4;
+  for (int i = 0; i < kAsked; ++i) talk.say(MessageType::answer, id, named(first, {0, 1}));
+  CHECK(talk.code() == StatusCode::unavailable);
+}
+
 TEST_CASE("A3: \"not found\" counts only from a node whose holds contain the address") {
   Talk talk;
   Answer absent;

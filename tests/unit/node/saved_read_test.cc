@@ -231,7 +231,10 @@ TEST_CASE("a storage node signs that its head is its newest for whoever asks wit
   const auto asked = [&](Bytes question) {
     holder.say(MessageType::get, 7, std::move(question));
     REQUIRE(holder.heard.back().type == static_cast<std::uint8_t>(MessageType::answer));
-    return decode_answer(holder.heard.back().payload).value();
+    Answer answer = decode_answer(holder.heard.back().payload).value();
+    REQUIRE(answer.at == LogPlace{0, 2});  // it has been told that head
+    answer.head = holder.pair.read("k").head;
+    return answer;
   };
   CHECK(!asked(Bytes(address.view())).freshness.has_value());
   const Hash nonce = checks::hash_of(9);
