@@ -26,7 +26,7 @@ std::vector<Entry> all_verbs() {
       {"write", make_write},   {"get", make_get},           {"import", make_import},
       {"export", make_export}, {"status", make_status},     {"receipt", make_receipt},
       {"verify", make_verify}, {"evidence", make_evidence}, {"restore", make_restore},
-      {"backup", make_backup}, {"version", make_version},
+      {"audit", make_audit},   {"backup", make_backup},     {"version", make_version},
   };
   std::vector<Entry> entries;
   for (const auto& [name, make] : makers) {

@@ -41,6 +41,7 @@ std::unique_ptr<Verb> make_status();
 std::unique_ptr<Verb> make_receipt();
 std::unique_ptr<Verb> make_verify();
 std::unique_ptr<Verb> make_evidence();
+std::unique_ptr<Verb> make_audit();
 std::unique_ptr<Verb> make_backup();
 std::unique_ptr<Verb> make_restore();
 std::unique_ptr<Verb> make_version();

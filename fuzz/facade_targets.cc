@@ -82,13 +82,15 @@ std::vector<Target> facade_targets() {
        control_request,
        {{"control.md", "get request"},
         {"control.md", "write request"},
-        {"control.md", "backup request"}}},
+        {"control.md", "backup request"},
+        {"control.md", "audit request"}}},
       {"control_stream", control_stream, {}},
       {"control_response",
        control_response,
        {{"control.md", "error response"},
         {"control.md", "not found response"},
-        {"control.md", "backup response"}}},
+        {"control.md", "backup response"},
+        {"control.md", "audit response"}}},
   };
 }
 

@@ -1,4 +1,4 @@
-// A data directory's node for short work: put, delete, get, export, status.
+// A data directory's node for short work: put, delete, get, export, audit, status.
 //
 // When no process owns the directory, the client opens it itself and runs the node on a thread of
 // its own until it is destroyed. When one does (`kvswarm listen` or `connect`, or a Node), the
@@ -42,6 +42,18 @@ struct BackupReport {
   std::uint64_t length = 0;  // of it; 0: the node keeps none, or an empty one
 };
 
+// What the state of a storage node has of the ops that its receipts say it applied.
+struct AuditReport {
+  std::uint64_t operations = 0;  // looked at: the sum of the next five
+  std::uint64_t as_applied = 0;  // there, or for a del not there
+  std::uint64_t replaced = 0;    // a later op is there
+  std::uint64_t absent = 0;      // not there; a later op may have deleted it
+  std::uint64_t unknown = 0;     // receipted before the node came back from an older copy, or moved
+  std::uint64_t contradicted = 0;  // the state does not follow from the log
+  std::string line;                // what is wrong with the first of those; empty: none
+  std::string file;                // that kvswarm/verify.h checks: proof of it
+};
+
 struct StatusReport {
   std::string text;  // several lines, for people
   std::string json;  // one object on one line
@@ -83,6 +95,14 @@ class KVSWARM_EXPORT Client {
 
   // What proves, or suggests, that somebody contradicted itself, newest first.
   virtual Result<std::vector<EvidenceItem>> evidence() noexcept = 0;
+
+  // Checks a storage node against this writer's receipts (promise A4): every op that it gave one
+  // for and that is still kept here (7 days or 256 MiB) is asked for. `each`, which may be empty,
+  // is told how far it is. usage: no storage node; unavailable, timed_out, interrupted; corruption
+  // when the node's answers prove nothing.
+  virtual Result<AuditReport> audit(
+      const std::string& node,
+      const std::function<void(const AuditReport& so_far)>& each) noexcept = 0;
 
   // Makes the file `path` (mode 0600, never in another's place), a copy of the node as it was at
   // one moment after the call: everything acknowledged before is in it. The node goes on meanwhile.

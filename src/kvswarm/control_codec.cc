@@ -18,7 +18,8 @@ enum class Verb : std::uint8_t {
   status = 5,
   receipt = 6,
   evidence = 7,
-  backup = 8
+  backup = 8,
+  audit = 9
 };
 enum class Kind : std::uint8_t {
   error = 0,
@@ -28,7 +29,8 @@ enum class Kind : std::uint8_t {
   status = 4,
   saved = 5,
   evidence = 6,
-  backup = 7
+  backup = 7,
+  audit = 8
 };
 
 constexpr std::size_t kTextBytes = 1024 * 1024;
@@ -112,6 +114,37 @@ void put_response(Writer& out, const EvidenceTexts& evidence) {
 void put_response(Writer& out, const node::BackupPart& part) {
   out.u8(static_cast<std::uint8_t>(Kind::backup)).u64(part.number).fixed(part.node);
   out.fixed(part.swarm).prefixed(part.rows).u8(part.last ? 1 : 0);
+}
+
+void put_place(Writer& out, const node::Outbox::OpPlace& place) {
+  out.u64(place.incarnation).u64(place.number).u32(place.index);
+}
+
+node::Outbox::OpPlace get_place(Reader& in) {
+  node::Outbox::OpPlace place;
+  place.incarnation = in.u64();
+  place.number = in.u64();
+  place.index = in.u32();
+  return place;
+}
+
+void put_response(Writer& out, const AuditPart& part) {
+  out.u8(static_cast<std::uint8_t>(Kind::audit)).u64(part.ops).u64(part.as_applied);
+  out.u64(part.replaced).u64(part.absent).u64(part.unknown).u64(part.false_ones);
+  out.prefixed(part.line).prefixed(part.saved).u8(part.next ? 1 : 0);
+  if (part.next) put_place(out, *part.next);
+}
+
+AuditPart get_audit(Reader& in) {
+  AuditPart out;
+  for (std::uint64_t* count :
+       {&out.ops, &out.as_applied, &out.replaced, &out.absent, &out.unknown, &out.false_ones}) {
+    *count = in.u64();
+  }
+  out.line = in.prefixed(kTextBytes);
+  out.saved = in.prefixed(limits::kSavedBytes);
+  if (flag(in)) out.next = get_place(in);
+  return out;
 }
 
 node::BackupPart get_backup(Reader& in) {
@@ -273,6 +306,10 @@ Bytes encode(const Request& request) {
     out.u8(static_cast<std::uint8_t>(Verb::evidence));
   } else if (const auto* backup = std::get_if<BackupRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::backup)).u64(backup->number).u8(backup->ends ? 1 : 0);
+  } else if (const auto* audit = std::get_if<AuditRequest>(&request)) {
+    out.u8(static_cast<std::uint8_t>(Verb::audit)).fixed(audit->node);
+    put_place(out, audit->from);
+    out.u64(audit->timeout_ms);
   } else if (const auto* receipt = std::get_if<ReceiptRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::receipt)).u64(receipt->first_op).u64(receipt->last_op);
   } else {
@@ -323,6 +360,14 @@ Result<Request> decode_request(BytesView bytes) {
       out = backup;
       break;
     }
+    case Verb::audit: {
+      AuditRequest audit;
+      audit.node = in.fixed<NodeId>();
+      audit.from = get_place(in);
+      audit.timeout_ms = in.u64();
+      out = audit;
+      break;
+    }
     default: in.fail();
   }
   KVSWARM_RETURN_IF_ERROR(in.finish("control request"));
@@ -359,6 +404,7 @@ Result<Response> decode_response(BytesView bytes) {
     case Kind::status: out = get_status(in); break;
     case Kind::evidence: out = get_evidence(in); break;
     case Kind::backup: out = get_backup(in); break;
+    case Kind::audit: out = get_audit(in); break;
     case Kind::saved: out = node::SavedFile{Bytes(in.prefixed(limits::kSavedBytes))}; break;
     default: in.fail();
   }

@@ -38,13 +38,18 @@ struct ReceiptRequest {
   std::uint64_t first_op = 0;
   std::uint64_t last_op = 0;
 };
+struct AuditRequest {  // as node::event::Audit
+  NodeId node;
+  node::Outbox::OpPlace from;
+  std::uint64_t timeout_ms = 0;
+};
 struct BackupRequest {  // as node::request::ReadBackup
   std::uint64_t number = 0;
   bool ends = false;
 };
 
 using Request = std::variant<GetRequest, ScanRequest, WriteRequest, AwaitRequest, StatusRequest,
-                             ReceiptRequest, EvidenceRequest, BackupRequest>;
+                             ReceiptRequest, EvidenceRequest, BackupRequest, AuditRequest>;
 
 struct EvidenceTexts {
   struct Item {
@@ -56,6 +61,18 @@ struct EvidenceTexts {
   std::vector<Item> items;  // newest first
 };
 
+struct AuditPart {  // as node::AuditOutcome
+  std::uint64_t ops = 0;
+  std::uint64_t as_applied = 0;
+  std::uint64_t replaced = 0;
+  std::uint64_t absent = 0;
+  std::uint64_t unknown = 0;
+  std::uint64_t false_ones = 0;
+  std::string line;  // of the first false one; empty: none
+  Bytes saved;       // the file that proves it
+  std::optional<node::Outbox::OpPlace> next;
+};
+
 struct StatusTexts {
   std::string text;
   std::string json;
@@ -64,7 +81,7 @@ struct StatusTexts {
 };
 
 using Response = std::variant<node::GetOutcome, node::ScanOutcome, node::WriteOutcome, StatusTexts,
-                              node::SavedFile, EvidenceTexts, node::BackupPart>;
+                              node::SavedFile, EvidenceTexts, node::BackupPart, AuditPart>;
 
 class Gateway {
  public:

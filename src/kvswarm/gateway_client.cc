@@ -106,6 +106,32 @@ Result<std::vector<EvidenceItem>> GatewayClient::evidence() noexcept {
   return out;
 }
 
+Result<AuditReport> GatewayClient::audit(
+    const std::string& node, const std::function<void(const AuditReport&)>& each) noexcept {
+  const auto id = fixed_from_hex<NodeId>(node);
+  if (!id) return Status(StatusCode::usage, "not the id of a node: " + node);
+  AuditReport report;
+  std::optional<node::Outbox::OpPlace> next = node::Outbox::OpPlace{};
+  while (next) {
+    // The steps come too fast for call() to look at it.
+    if (interrupt_) return Status(StatusCode::interrupted, "interrupted");
+    KVSWARM_ASSIGN_OR_RETURN(auto part, call<AuditPart>(AuditRequest{*id, *next, timeout_ms_}));
+    report.operations += part.ops;
+    report.as_applied += part.as_applied;
+    report.replaced += part.replaced;
+    report.absent += part.absent;
+    report.unknown += part.unknown;
+    report.contradicted += part.false_ones;
+    if (report.file.empty()) {
+      report.line = std::move(part.line);
+      report.file = std::move(part.saved);
+    }
+    if (each) each(report);
+    next = part.next;
+  }
+  return report;
+}
+
 Result<BackupReport> GatewayClient::backup(
     const std::string& path, const std::function<void(const BackupReport&)>& each) noexcept {
   return take_backup({directory_, path, each},

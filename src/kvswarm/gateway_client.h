@@ -31,6 +31,9 @@ class GatewayClient final : public Client {
   Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept override;
   Result<std::vector<EvidenceItem>> evidence() noexcept override;
+  Result<AuditReport> audit(
+      const std::string& node,
+      const std::function<void(const AuditReport& so_far)>& each) noexcept override;
   Result<BackupReport> backup(
       const std::string& path,
       const std::function<void(const BackupReport& so_far)>& each) noexcept override;

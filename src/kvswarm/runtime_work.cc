@@ -103,6 +103,8 @@ void Runtime::respond(node::action::Respond& respond) {
     answer(Response(std::move(*file)));
   } else if (auto* part = std::get_if<node::BackupPart>(&outcome)) {
     answer(Response(std::move(*part)));
+  } else if (auto* audit = std::get_if<node::AuditOutcome>(&outcome)) {
+    answer(Response(audit_part(std::move(*audit))));
   } else {
     answer(Response(std::get<node::WriteOutcome>(std::move(outcome))));
   }
@@ -155,6 +157,8 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
     drive(node::event::Await{ticket, await->first_op, await->last_op, await->goal, await->wait_ms});
   } else if (auto* backup = std::get_if<BackupRequest>(&request)) {
     drive(node::event::ReadBackup{ticket, backup->number, backup->ends});
+  } else if (auto* audit = std::get_if<AuditRequest>(&request)) {
+    drive(node::event::Audit{ticket, audit->node, audit->from, later(audit->timeout_ms)});
   } else if (std::get_if<EvidenceRequest>(&request) != nullptr) {
     drive(node::event::ListEvidence{ticket});
   } else if (auto* receipt = std::get_if<ReceiptRequest>(&request)) {

@@ -64,6 +64,23 @@ std::string evidence_lines(const node::NodeStatus& status) {
 
 }  // namespace
 
+AuditPart audit_part(node::AuditOutcome outcome) {
+  AuditPart out{outcome.ops,
+                outcome.as_applied,
+                outcome.replaced,
+                outcome.absent,
+                outcome.unknown,
+                outcome.false_ones,
+                {},
+                {},
+                outcome.next};
+  if (outcome.proof) {
+    out.line = evidence_line(outcome.proof->facts);
+    out.saved = std::move(outcome.proof->saved);
+  }
+  return out;
+}
+
 EvidenceTexts evidence_texts(const std::vector<node::KeptEvidence>& evidence) {
   EvidenceTexts out;
   for (const node::KeptEvidence& kept : evidence) {

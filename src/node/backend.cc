@@ -470,7 +470,8 @@ StoreReply Backend::run(request::PickApplied& request) {
 }
 
 StoreReply Backend::run(request::CompleteTransition& request) {
-  StoreReply out{fault_, reply::TransitionCompleted{std::move(request.transition)}};
+  StoreReply out{fault_,
+                 reply::TransitionCompleted{std::move(request.transition), request.audit_id}};
   auto& entries = std::get<reply::TransitionCompleted>(out.body).transition.entries;
   entries.clear();
   if (!outbox_) return out;
@@ -478,6 +479,15 @@ StoreReply Backend::run(request::CompleteTransition& request) {
       outbox_->whole_records(request.destination, request.epoch, request.first, request.length);
   out.status = whole.status();
   if (whole.ok()) entries = std::move(whole).value();
+  return out;
+}
+
+StoreReply Backend::run(request::PickPage& request) {
+  StoreReply out{fault_, reply::PagePicked{request.ticket, {}}};
+  if (!outbox_) return out;
+  auto page = outbox_->all_applied(request.destination, request.from);
+  out.status = page.status();
+  if (page.ok()) std::get<reply::PagePicked>(out.body).page = std::move(page).value();
   return out;
 }
 

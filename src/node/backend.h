@@ -70,7 +70,14 @@ struct CompleteTransition {
   log::FalseTransition transition;  // whose entries are to be replaced
   std::uint64_t epoch = 0;          // of its head, with the next one
   std::uint64_t length = 0;
-  std::uint64_t first = 0;  // record
+  std::uint64_t first = 0;     // record
+  std::uint64_t audit_id = 0;  // the core's, given back in the reply; 0: of a spot check
+};
+// The next ops for an audit of a destination.
+struct PickPage {
+  std::uint64_t ticket = 0;  // the core's, given back in the reply
+  NodeId destination;
+  Outbox::OpPlace from;
 };
 // A checked refusal that a destination signed.
 struct Refuse {
@@ -153,7 +160,8 @@ using StoreRequest =
                  request::Read, request::Scan, request::Greet, request::Begin, request::Restore,
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
                  request::ReadReceipts, request::KeepEvidence, request::Refill, request::ReadBackup,
-                 request::Sweep, request::PickApplied, request::CompleteTransition>;
+                 request::Sweep, request::PickApplied, request::CompleteTransition,
+                 request::PickPage>;
 
 namespace reply {
 struct Flushed {
@@ -242,6 +250,11 @@ struct AppliedPicked {
 };
 struct TransitionCompleted {
   log::FalseTransition transition;  // without entries: it cannot be done
+  std::uint64_t audit_id = 0;
+};
+struct PagePicked {
+  std::uint64_t ticket = 0;
+  Outbox::PickedPage page;
 };
 struct ReceiptsRead {
   Bytes saved;  // a file of docs/formats/saved.md
@@ -278,7 +291,8 @@ struct StoreReply {
                reply::Refused, reply::RefusedCounted, reply::Committed, reply::Answered,
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
                reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept,
-               reply::BackupRead, reply::Swept, reply::AppliedPicked, reply::TransitionCompleted>
+               reply::BackupRead, reply::Swept, reply::AppliedPicked, reply::TransitionCompleted,
+               reply::PagePicked>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -352,6 +366,7 @@ class Backend {
   StoreReply run(request::Settle& request);
   StoreReply run(request::PickApplied& request);
   StoreReply run(request::CompleteTransition& request);
+  StoreReply run(request::PickPage& request);
   StoreReply run(request::Refuse& request);
   StoreReply run(request::CountRefused& request);
   StoreReply run(request::RecordSeenHead& request);

@@ -93,6 +93,7 @@ void Core::settle_turn() {
   }
   expire_reads();
   settle_checks();
+  settle_audits();
   check_waits();
   start_commit();
   send_blocks();
@@ -104,6 +105,7 @@ void Core::update_wanted() {
   std::set<NodeId> wanted;
   for (const NodeId& destination : delivery_.destinations()) wanted.insert(destination);
   for (const auto& [id, read] : reads_) wanted.insert(read.holder);
+  for (const auto& [ticket, audit] : audits_) wanted.insert(audit.node);
   if (options_.keep_connected) {
     for (const NodeId& holder : holders(document_)) {
       if (wanted.size() >= limits::kKeptConnections) break;
@@ -133,6 +135,7 @@ std::uint64_t Core::next_tick_ms() const {
   for (const auto& [id, read] : reads_) next = std::min(next, read.deadline_ms);
   for (const Wait& wait : waits_) next = std::min(next, wait.deadline_ms);
   for (const auto& [peer, check] : checks_) next = std::min(next, check.deadline_ms);
+  for (const auto& [ticket, audit] : audits_) next = std::min(next, audit.deadline_ms);
   constexpr std::uint64_t kLeastPauseMs = 2;  // whatever is wrong, not a busy loop
   return std::max(next, now_.monotonic_ms + kLeastPauseMs);
 }
@@ -223,6 +226,9 @@ void Core::handle(event::Cancel& event) {
     respond(event.ticket, interrupted);
     return;
   }
+  end_audits([&](Ticket ticket, const Audit&) {
+    return ticket == event.ticket ? std::optional(interrupted) : std::nullopt;
+  });
   for (Flushing& flushing : flushing_) {
     if (flushing.ticket == event.ticket) flushing.goal = Goal::queued;  // answered when durable
   }
@@ -313,6 +319,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   incoming_.forget(gone.connection);
   judging_.erase(gone.peer);
   forget_checks(gone.connection);
+  forget_audits(gone.connection);
   for (auto& [id, read] : reads_) {
     if (read.asked == gone.connection) read.asked.reset();
   }

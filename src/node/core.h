@@ -16,6 +16,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -97,6 +98,22 @@ class Core {
     std::optional<Outbox::PickedOp> op;  // absent: still being picked
     std::optional<ConnectionId> asked;
   };
+  // What the state of a node says of an op that its log applied.
+  enum class Verdict { as_applied, replaced, absent, unknown, no_proof, false_state };
+  struct Judged {
+    Verdict verdict = Verdict::unknown;
+    Status why;                       // of no_proof
+    log::FalseTransition transition;  // of false_state; of absent what may be completed to one
+    log::Head head;                   // that the answer was under
+  };
+  // One step of the user's audit of a node.
+  struct Audit {
+    NodeId node;
+    std::uint64_t deadline_ms = 0;  // monotonic
+    bool is_picked = false;
+    std::map<std::uint64_t, SpotCheck> checks;  // not answered yet, by request id
+    AuditOutcome outcome;
+  };
   struct DocumentFetch {
     ConnectionId connection = 0;
     NodeId holder;
@@ -143,6 +160,7 @@ class Core {
   void handle(event::ListEvidence& event);
   void handle(event::ReadBackup& event);
   void handle(event::Restore& event);
+  void handle(event::Audit& event);
   void handle(event::Cancel& event);
   void handle(event::Tick& event);
 
@@ -279,8 +297,20 @@ class Core {
   void forget_checks(ConnectionId gone);
   Handled on_check_answer(ConnectionId connection, const NodeId& peer,
                           const swarm::Message& message);
-  void judge_check(const NodeId& peer, const Outbox::PickedOp& op, const log::Head& head,
-                   const Answer& answer);
+  Judged judge_check(const Outbox::PickedOp& op, const Answer& answer) const;
+  void finish_check(const NodeId& peer, const Outbox::PickedOp& op, const Answer& answer);
+  static request::CompleteTransition completion_of(const NodeId& peer, const Outbox::PickedOp& op,
+                                                   Judged judged);
+
+  // Audits (core_audit.cc)
+  void on_reply(const Status& status, reply::PagePicked& reply);
+  void settle_audits();
+  void forget_audits(ConnectionId gone);
+  Audit* audit_of(std::uint64_t request_id);
+  void finish_audited(std::uint64_t request_id, const Answer& answer);
+  void finish_completed(std::uint64_t request_id, const log::FalseTransition& transition);
+  void note_false(Audit& audit, const log::FalseTransition& transition);
+  void end_audits(const std::function<std::optional<Status>(Ticket, const Audit&)>& why);
 
   // Destinations that came back from an older copy (core_refill.cc)
   void hold_until_refilled(const Connections::Ready& ready);
@@ -325,6 +355,7 @@ class Core {
   std::map<std::uint64_t, PendingRead> reads_;  // by request id
   std::map<std::uint64_t, DocumentFetch> fetches_;
   std::map<NodeId, SpotCheck> checks_;  // one for each destination at a time
+  std::map<Ticket, Audit> audits_;
   CheckedHeaders checked_headers_;
   std::uint64_t next_request_ = 1;
 

@@ -30,7 +30,8 @@ bool Core::must_wait(const StoreRequest& request) const {
   if (phase_ == Phase::working) return false;
   if (is_one_of<request::RecordSeenHead, request::Greet, request::Forget, request::ReadDocument,
                 request::Count, request::CountRefused, request::ReadReceipts, request::KeepEvidence,
-                request::ReadBackup, request::PickApplied, request::CompleteTransition>(request)) {
+                request::ReadBackup, request::PickApplied, request::CompleteTransition,
+                request::PickPage>(request)) {
     return false;
   }
   if (phase_ != Phase::unasked) return true;
@@ -141,6 +142,7 @@ void Core::settle_stopped() {
   waits_.clear();
   for (const auto& [id, read] : reads_) respond(read.ticket, stopped_);
   reads_.clear();
+  end_audits([this](Ticket, const Audit&) { return std::optional(stopped_); });
   connections_.set_wanted({});
   connections_.close_all(stopped_);
   connections_.take_notices();
@@ -155,6 +157,8 @@ void Core::refuse(Event& event) {
     respond(get->ticket, stopped_);
   } else if (const auto* scan = std::get_if<event::Scan>(&event)) {
     respond(scan->ticket, stopped_);
+  } else if (const auto* audit = std::get_if<event::Audit>(&event)) {
+    respond(audit->ticket, stopped_);
   } else if (const auto* write = std::get_if<event::Write>(&event)) {
     respond(write->ticket, stopped_);
   } else if (const auto* await = std::get_if<event::Await>(&event)) {

@@ -19,6 +19,12 @@ bool is_as_applied(const Outbox::PickedOp& op, const std::optional<state::Leaf>&
          leaf->index == op.index && leaf->record_number == op.entry.receipt.record_index;
 }
 
+Answer proves_nothing() {
+  Answer out;
+  out.kind = AnswerKind::moving;
+  return out;
+}
+
 }  // namespace
 
 void Core::draw_check(const NodeId& peer, log::Receipt receipt) {
@@ -65,52 +71,91 @@ void Core::forget_checks(ConnectionId gone) {
 
 Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
                                     const swarm::Message& message) {
-  const auto found = checks_.find(peer);
-  const bool is_it = found != checks_.end() && found->second.number == message.request_id &&
-                     found->second.asked == connection;
-  if (!is_it) return Handled::done;
+  const std::uint64_t id = message.request_id;
+  Audit* audit = audit_of(id);
+  const auto spot = checks_.find(peer);
+  SpotCheck* check = spot != checks_.end() && spot->second.number == id ? &spot->second : nullptr;
+  if (audit != nullptr) check = &audit->checks.at(id);
+  if (check == nullptr || check->asked != connection) return Handled::done;
   auto answer = decode_answer(message.payload);
   if (answer.ok()) put_known_head(peer, *answer);
   if (answer.ok() && answer->at) {
     if (!is_forgotten(peer, *answer->at)) return Handled::too_early;
-    checks_.erase(found);
-    return Handled::done;
+    answer = proves_nothing();
   }
   const auto head = answer.ok() ? log::decode_head(answer->head.head) : answer.status();
   if (head.ok() && !is_accepted(peer, answer->head)) {
     const Status fork = contradiction(peer, answer->head);
     if (fork.ok() && !is_forgotten(peer, {head->epoch, head->length})) return Handled::too_early;
     if (!fork.ok()) tell(Severity::error, fork.message());
-    checks_.erase(found);
+    answer = proves_nothing();
+  }
+  if (!head.ok()) answer = proves_nothing();
+  if (audit != nullptr) {
+    finish_audited(id, *answer);
     return Handled::done;
   }
-  const Outbox::PickedOp op = std::move(*found->second.op);
-  checks_.erase(found);
-  if (head.ok() && answer->kind != AnswerKind::moving) judge_check(peer, op, *head, *answer);
+  const Outbox::PickedOp op = std::move(*check->op);
+  checks_.erase(spot);
+  finish_check(peer, op, *answer);
   return Handled::done;
 }
 
-void Core::judge_check(const NodeId& peer, const Outbox::PickedOp& op, const log::Head& head,
-                       const Answer& answer) {
+// `answer` is of a head that was accepted, or `moving`.
+Core::Judged Core::judge_check(const Outbox::PickedOp& op, const Answer& answer) const {
+  Judged out;
   const auto applied = log::decode_head(op.entry.receipt.head.head);
+  const auto head = log::decode_head(answer.head.head);
   const std::uint64_t record = op.entry.receipt.record_index;
+  if (answer.kind == AnswerKind::moving || !applied.ok() || !head.ok()) return out;
   // From before the op, or of a log that may lack it: says nothing.
-  if (!applied.ok() || head.epoch != applied->epoch || head.length <= record) return;
-  const auto leaf = state::check_get(document_.swarm(), head.state_root, op.address, answer.proof);
+  if (head->epoch != applied->epoch || head->length <= record) return out;
+  out.head = *head;
+  const auto leaf = state::check_get(document_.swarm(), head->state_root, op.address, answer.proof);
   if (!leaf.ok()) {
+    out.verdict = Verdict::no_proof;
+    out.why = leaf.status();
+    return out;
+  }
+  out.verdict = Verdict::as_applied;
+  if (is_as_applied(op, *leaf)) return out;
+  out.transition = {answer.head, op.address, answer.proof, {op.entry}};
+  const bool is_false = checked_evidence(out.transition, {}).ok();
+  out.verdict = is_false ? Verdict::false_state : *leaf ? Verdict::replaced : Verdict::absent;
+  return out;
+}
+
+// Others write too: what is missing can be held against its node with all records since.
+request::CompleteTransition Core::completion_of(const NodeId& peer, const Outbox::PickedOp& op,
+                                                Judged judged) {
+  return {peer,
+          std::move(judged.transition),
+          judged.head.epoch,
+          judged.head.length,
+          op.entry.receipt.record_index,
+          0};
+}
+
+void Core::finish_check(const NodeId& peer, const Outbox::PickedOp& op, const Answer& answer) {
+  Judged judged = judge_check(op, answer);
+  if (judged.verdict == Verdict::no_proof) {
     tell(Severity::warning, "node " + short_hex(peer) +
                                 " was asked for a key that it applied, and " +
-                                "gave a proof that does not hold: " + leaf.status().message());
-    return;
+                                "gave a proof that does not hold: " + judged.why.message());
   }
-  if (is_as_applied(op, *leaf)) return;
-  log::FalseTransition transition{answer.head, op.address, answer.proof, {op.entry}};
-  if (keep_evidence(transition, {}) || *leaf) return;
-  ask(request::CompleteTransition{peer, std::move(transition), head.epoch, head.length, record});
+  if (judged.verdict == Verdict::false_state) keep_evidence(judged.transition, {});
+  if (judged.verdict == Verdict::absent && op.kind == log::OpKind::put) {
+    ask(completion_of(peer, op, std::move(judged)));
+  }
 }
 
 void Core::on_reply(const Status& status, reply::TransitionCompleted& reply) {
-  if (status.ok() && !reply.transition.entries.empty()) keep_evidence(reply.transition, {});
+  const bool is_complete = status.ok() && !reply.transition.entries.empty();
+  if (reply.audit_id != 0) {
+    finish_completed(reply.audit_id, reply.transition);
+  } else if (is_complete) {
+    keep_evidence(reply.transition, {});
+  }
 }
 
 }  // namespace kvswarm::node

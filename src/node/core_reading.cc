@@ -264,7 +264,14 @@ void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message&
     return;
   }
   const auto found = reads_.find(message.request_id);
-  if (found == reads_.end() || found->second.asked != connection) return;
+  if (found == reads_.end()) {
+    end_audits([&](Ticket, const Audit& audit) {
+      const bool is_its = audit.node == peer && audit.checks.count(message.request_id) > 0;
+      return is_its ? std::optional(Status(error->code, why)) : std::nullopt;
+    });
+    return;
+  }
+  if (found->second.asked != connection) return;
   end_read(message.request_id, Status(error->code, why));
 }
 

@@ -103,6 +103,14 @@ struct SaveReceipt {  // of ops first .. last, as a file for others
 struct ListEvidence {
   Ticket ticket = 0;
 };
+// Whether the state of a storage node has what this writer's receipts say that it applied: the next
+// ops from a place on.
+struct Audit {
+  Ticket ticket = 0;
+  NodeId node;
+  Outbox::OpPlace from;
+  std::uint64_t deadline_ms = 0;
+};
 struct ReadBackup {  // as request::ReadBackup
   Ticket ticket = 0;
   std::uint64_t number = 0;
@@ -126,7 +134,7 @@ using Event =
                  event::StoreReplied, event::AddressesFound, event::DocumentFound, event::Connect,
                  event::Disconnect, event::Get, event::Scan, event::Write, event::Await,
                  event::DescribeStatus, event::SaveReceipt, event::ListEvidence, event::ReadBackup,
-                 event::Restore, event::Cancel, event::Tick>;
+                 event::Restore, event::Audit, event::Cancel, event::Tick>;
 
 // What the local user gets back.
 struct GetOutcome {
@@ -191,6 +199,17 @@ struct SavedFile {
   Bytes bytes;  // docs/formats/saved.md
 };
 
+struct AuditOutcome {
+  std::uint64_t ops = 0;  // looked at; each is one of the next ones
+  std::uint64_t as_applied = 0;
+  std::uint64_t replaced = 0;           // a later op is there
+  std::uint64_t absent = 0;             // nothing is there: deleted later, as far as is known here
+  std::uint64_t unknown = 0;            // of an earlier epoch, or moved elsewhere
+  std::uint64_t false_ones = 0;         // the state contradicts the log
+  std::optional<KeptEvidence> proof;    // of the first of them
+  std::optional<Outbox::OpPlace> next;  // absent: that was all
+};
+
 struct RestoreOutcome {
   std::vector<NodeId> asked;
   std::vector<std::pair<NodeId, std::string>> unreached;  // with the reason
@@ -199,8 +218,9 @@ struct RestoreOutcome {
   std::optional<reply::Restored> done;                    // absent: nothing was written
 };
 
-using Outcome = std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile,
-                             EvidenceList, config::Document, RestoreOutcome, BackupPart>;
+using Outcome =
+    std::variant<GetOutcome, ScanOutcome, WriteOutcome, NodeStatus, SavedFile, EvidenceList,
+                 config::Document, RestoreOutcome, BackupPart, AuditOutcome>;
 
 namespace action {
 struct Dial {

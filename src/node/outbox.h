@@ -124,6 +124,18 @@ class Outbox {
   Result<std::optional<PickedOp>> pick_applied(const NodeId& destination,
                                                const log::Receipt& receipt,
                                                std::uint64_t chance) const;
+  // The same for an audit: every one, in the order in which they were signed, as far as receipts
+  // and blocks are stored here.
+  struct OpPlace {
+    std::uint64_t incarnation = 0;
+    std::uint64_t number = 0;  // of the block
+    std::uint32_t index = 0;   // of the op in it
+  };
+  struct PickedPage {
+    std::vector<PickedOp> ops;    // at most limits::kAuditOps
+    std::optional<OpPlace> next;  // where to go on; absent: at the end
+  };
+  Result<PickedPage> all_applied(const NodeId& destination, const OpPlace& from) const;
   // All records of the destination's log from `first` on, whole, under heads of this epoch and no
   // longer than so many records; empty: not all of them are known here, or they are too large for
   // evidence.
@@ -244,6 +256,9 @@ class Outbox {
   Status drop_receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number,
                       rows::OutboxState& state, store::Batch& batch) const;
   struct Gathering;  // the state of whole_records
+  Status pick_from_row(const NodeId& destination, std::uint64_t incarnation,
+                       const rows::ReceiptRow& row, std::uint64_t last_number, const OpPlace& from,
+                       PickedPage& page) const;
   struct Refilling;  // the state of one refill in the making
   Result<std::optional<rows::BlockPlace>> first_stored_behind(const Refilling& refilling) const;
   Status begin_refill(Refilling& refilling, std::uint64_t epoch, std::uint64_t wall_ms) const;

@@ -1,5 +1,5 @@
-// The outbox's part for checks of what its receipts say (promise A4): an op to ask for, and the
-// records that show that it cannot have gone.
+// The outbox's part for checks of what its receipts say (promise A4): ops to ask for, and the
+// records that show that one cannot have gone.
 #include <algorithm>
 
 #include "base/limits.h"
@@ -31,6 +31,22 @@ log::SavedOp saved_op(const log::CheckedBlock& block, std::uint32_t index, log::
   return {index, std::move(path), Bytes(block.ops[index].encoded_op)};
 }
 
+Outbox::PickedOp picked(const log::Receipt& receipt, const log::CheckedBlock& block,
+                        std::uint32_t index, log::Proof path) {
+  Outbox::PickedOp out;
+  const log::Op& op = block.ops[index].op;
+  out.address = state::address_of(block.header.swarm, op.key);
+  out.kind = op.kind;
+  out.op_hash = block.op_hashes[index];
+  out.block_hash = block.hash;
+  out.index = index;
+  out.entry.receipt = receipt;
+  log::SavedBlock saved{{block.encoded_header, block.signature}, {}};
+  saved.ops.push_back(saved_op(block, index, std::move(path)));
+  out.entry.blocks.push_back(std::move(saved));
+  return out;
+}
+
 }  // namespace
 
 Result<std::optional<Outbox::PickedOp>> Outbox::pick_applied(const NodeId& destination,
@@ -49,20 +65,65 @@ Result<std::optional<Outbox::PickedOp>> Outbox::pick_applied(const NodeId& desti
   if (block.hash != committed.hash) return std::optional<PickedOp>();
   const auto applied = applied_ops(committed, block);
   if (applied.empty()) return std::optional<PickedOp>();
-  PickedOp out;
-  out.index = applied[chance / ours.size() % applied.size()];
-  const log::Op& op = block.ops[out.index].op;
-  out.address = state::address_of(options_.swarm, op.key);
-  out.kind = op.kind;
-  out.op_hash = block.op_hashes[out.index];
-  out.block_hash = block.hash;
-  out.entry.receipt = receipt;
-  log::SavedBlock saved{{stored.header, stored.signature}, {}};
-  saved.ops.push_back(
-      saved_op(block, out.index,
-               log::inclusion_proof(log::op_tree(options_.swarm), block.op_hashes, out.index)));
-  out.entry.blocks.push_back(std::move(saved));
-  return std::optional(std::move(out));
+  const std::uint32_t index = applied[chance / ours.size() % applied.size()];
+  const log::SwarmTreeHasher tree = log::op_tree(options_.swarm);
+  return std::optional(
+      picked(receipt, block, index, log::inclusion_proof(tree, block.op_hashes, index)));
+}
+
+// What a row's receipt says of our blocks that it settled, from a place on.
+Status Outbox::pick_from_row(const NodeId& destination, std::uint64_t incarnation,
+                             const rows::ReceiptRow& row, std::uint64_t last_number,
+                             const OpPlace& from, PickedPage& page) const {
+  KVSWARM_ASSIGN_OR_RETURN(const log::Receipt receipt, log::decode_receipt(row.receipt));
+  KVSWARM_ASSIGN_OR_RETURN(const log::Record record, log::decode_record(receipt.record));
+  for (const log::CommittedBlock* committed : blocks_of(record, options_.self)) {
+    const std::uint64_t number = committed->number;
+    const bool is_of_row = committed->incarnation == incarnation && number >= row.first_number &&
+                           number <= last_number;
+    const bool is_first = incarnation == from.incarnation && number == from.number;
+    if (!is_of_row || (incarnation == from.incarnation && number < from.number)) continue;
+    KVSWARM_ASSIGN_OR_RETURN(const auto stored_row,
+                             options_.store->get(rows::outgoing(destination, incarnation, number)));
+    if (!stored_row) continue;  // no longer retained
+    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock stored, log::decode_signed_block(*stored_row));
+    KVSWARM_ASSIGN_OR_RETURN(const log::CheckedBlock block,
+                             log::check_block(options_.swarm, stored));
+    if (block.hash != committed->hash) continue;
+    auto paths = log::all_inclusion_proofs(log::op_tree(options_.swarm), block.op_hashes);
+    for (const std::uint32_t index : applied_ops(*committed, block)) {
+      if (is_first && index < from.index) continue;
+      if (page.ops.size() == limits::kAuditOps) {
+        page.next = OpPlace{incarnation, number, index};
+        return {};
+      }
+      page.ops.push_back(picked(receipt, block, index, std::move(paths[index])));
+    }
+  }
+  return {};
+}
+
+Result<Outbox::PickedPage> Outbox::all_applied(const NodeId& destination,
+                                               const OpPlace& from) const {
+  PickedPage page;
+  const Bytes table = rows::receipts_of(destination);
+  const auto cursor = options_.store->cursor();
+  cursor->seek(rows::receipt(destination, from.incarnation, from.number));
+  for (std::size_t read = 0; cursor->valid(); cursor->next(), ++read) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    KVSWARM_ASSIGN_OR_RETURN(const rows::BlockPlace last,
+                             rows::decode_block_place(cursor->key().substr(table.size())));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::ReceiptRow row, rows::decode_receipt_row(cursor->value()));
+    if (read == limits::kAuditOps) {  // one step is short, also where there is little to find
+      page.next = OpPlace{last.incarnation, row.first_number, 0};
+      return page;
+    }
+    KVSWARM_RETURN_IF_ERROR(
+        pick_from_row(destination, last.incarnation, row, last.number, from, page));
+    if (page.next) return page;
+  }
+  KVSWARM_RETURN_IF_ERROR(cursor->status());
+  return page;
 }
 
 // Records first .. length - 1, as far as they were found.

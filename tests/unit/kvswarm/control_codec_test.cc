@@ -42,7 +42,8 @@ std::vector<Request> requests() {
           StatusRequest{},
           ReceiptRequest{3, 4},
           EvidenceRequest{},
-          BackupRequest{5, true}};
+          BackupRequest{5, true},
+          AuditRequest{filled<NodeId>(1), {2, 3, 4}, 5}};
 }
 
 std::vector<Response> responses() {
@@ -72,16 +73,19 @@ std::vector<Response> responses() {
   status.json = "{\"id\":1}";
   status.document = "{}";
   status.holders = {filled<NodeId>(1), filled<NodeId>(2)};
-  return {found,
-          absent,
-          page,
-          last,
-          node::ScanOutcome(),
-          write,
-          status,
-          node::SavedFile{"kvswarm..."},
-          EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}},
-          node::BackupPart{3, filled<NodeId>(1), filled<SwarmId>(2), "rows", false}};
+  return {
+      found,
+      absent,
+      page,
+      last,
+      node::ScanOutcome(),
+      write,
+      status,
+      node::SavedFile{"kvswarm..."},
+      EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}},
+      node::BackupPart{3, filled<NodeId>(1), filled<SwarmId>(2), "rows", false},
+      AuditPart{6, 1, 1, 1, 1, 2, "the state ...", "kvswarm...", node::Outbox::OpPlace{1, 2, 3}},
+      AuditPart()};
 }
 
 // A decoder's own complaint looks like an error response of the same code: the text tells.
@@ -144,6 +148,12 @@ TEST_CASE("the requests of docs/formats/control.md are what it says they are") {
 
   const Bytes backup_example = test::format_example("control.md", "backup request");
   CHECK(encode(Request(BackupRequest{3, false})) == backup_example);
+
+  AuditRequest audit{
+      *fixed_from_hex<NodeId>("8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
+      {1, 3, 1},
+      10'000};
+  CHECK(encode(Request(audit)) == test::format_example("control.md", "audit request"));
 }
 
 TEST_CASE("the responses of docs/formats/control.md are what it says they are") {
@@ -154,6 +164,11 @@ TEST_CASE("the responses of docs/formats/control.md are what it says they are") 
   CHECK(std::get<node::BackupPart>(*rows).rows.size() == 11);
   CHECK(std::get<node::BackupPart>(*rows).last);
   CHECK(encode(rows) == part);
+  AuditPart audit;
+  audit.ops = 2;
+  audit.as_applied = audit.replaced = 1;
+  audit.next = node::Outbox::OpPlace{1, 4, 0};
+  CHECK(encode(Result<Response>(audit)) == test::format_example("control.md", "audit response"));
   const Bytes error = test::format_example("control.md", "error response");
   const Status none(StatusCode::not_found, "none");
   CHECK(encode(Result<Response>(none)) == error);

@@ -1,0 +1,154 @@
+// The core's part that audits another node for the user (promise A4): every op of this writer that
+// the node's receipts say it applied is asked for, some at a time, and judged as a spot check is.
+//
+// Happy path: the outbox picks the next ops, each is a get to the node, each answer is judged, and
+// the counts go to the user with the place of the next op. Failure modes: a connection that goes
+// has its gets asked again on the next; an error of the node, or the deadline, ends the step.
+#include <utility>
+
+#include "base/limits.h"
+#include "node/core.h"
+
+namespace kvswarm::node {
+
+void Core::handle(event::Audit& event) {
+  if (event.node == self_ || !document_.is_storage_node(event.node)) {
+    respond(event.ticket,
+            Status(StatusCode::usage, event.node == self_ ? "that is this node itself"
+                                                          : "no storage node of this swarm"));
+    return;
+  }
+  Audit& audit = audits_[event.ticket];
+  audit.node = event.node;
+  audit.deadline_ms = event.deadline_ms;
+  ask(request::PickPage{event.ticket, event.node, event.from});
+}
+
+void Core::on_reply(const Status& status, reply::PagePicked& reply) {
+  const auto found = audits_.find(reply.ticket);
+  if (found == audits_.end()) return;  // it was over before
+  if (!status.ok()) {
+    audits_.erase(found);
+    respond(reply.ticket, status);
+    return;
+  }
+  Audit& audit = found->second;
+  audit.is_picked = true;
+  audit.outcome.next = reply.page.next;
+  audit.outcome.ops = reply.page.ops.size();
+  for (Outbox::PickedOp& op : reply.page.ops) {
+    const std::uint64_t id = next_request_++;
+    audit.checks[id] = {id, audit.deadline_ms, std::move(op), {}};
+  }
+}
+
+// Asks what can be asked, and answers the user where all was answered or the time is up.
+void Core::settle_audits() {
+  for (auto& [ticket, audit] : audits_) {
+    const auto connection = connections_.connection_to(audit.node);
+    for (auto& [id, check] : audit.checks) {
+      if (!connection || check.asked || check.number == 0) continue;
+      Bytes address(check.op->address.view());
+      if (!connections_.send(*connection, make_message(MessageType::get, id, std::move(address)))) {
+        break;
+      }
+      check.asked = connection;
+    }
+  }
+  end_audits([this](Ticket, const Audit& audit) -> std::optional<Status> {
+    if (audit.is_picked && audit.checks.empty()) return Status();
+    if (audit.deadline_ms > now_.monotonic_ms) return std::nullopt;
+    const std::string why = connections_.why_not(audit.node);
+    if (!why.empty()) return Status(StatusCode::unavailable, "the node is out of reach: " + why);
+    return Status(StatusCode::timed_out,
+                  "node " + short_hex(audit.node) + " did not answer in time");
+  });
+}
+
+void Core::forget_audits(ConnectionId gone) {
+  for (auto& [ticket, audit] : audits_) {
+    for (auto& [id, check] : audit.checks) {
+      if (check.asked == gone) check.asked.reset();
+    }
+  }
+}
+
+// Of a check that waits for something; null: there is none.
+Core::Audit* Core::audit_of(std::uint64_t request_id) {
+  for (auto& [ticket, audit] : audits_) {
+    if (audit.checks.count(request_id) > 0) return &audit;
+  }
+  return nullptr;
+}
+
+void Core::finish_audited(std::uint64_t request_id, const Answer& answer) {
+  Audit& audit = *audit_of(request_id);
+  SpotCheck& check = audit.checks.at(request_id);
+  const bool is_put = check.op->kind == log::OpKind::put;
+  Judged judged = judge_check(*check.op, answer);
+  if (judged.verdict == Verdict::absent && is_put) {
+    request::CompleteTransition completion =
+        completion_of(audit.node, *check.op, std::move(judged));
+    completion.audit_id = request_id;
+    check.number = 0;  // has been answered
+    ask(std::move(completion));
+    return;
+  }
+  switch (judged.verdict) {
+    case Verdict::as_applied: ++audit.outcome.as_applied; break;
+    case Verdict::replaced: ++audit.outcome.replaced; break;
+    case Verdict::absent: ++audit.outcome.absent; break;
+    case Verdict::unknown: ++audit.outcome.unknown; break;
+    case Verdict::false_state: note_false(audit, judged.transition); break;
+    case Verdict::no_proof: {
+      const NodeId node = audit.node;
+      const Status why =
+          judged.why.with_context("node " + short_hex(node) + " gave an answer that does not hold");
+      end_audits([request_id, &why](Ticket, const Audit& candidate) {
+        return candidate.checks.count(request_id) > 0 ? std::optional(why) : std::nullopt;
+      });
+      return;
+    }
+  }
+  audit.checks.erase(request_id);
+}
+
+void Core::finish_completed(std::uint64_t request_id, const log::FalseTransition& transition) {
+  Audit* audit = audit_of(request_id);
+  if (audit == nullptr) return;
+  if (!transition.entries.empty() && checked_evidence(transition, {}).ok()) {
+    note_false(*audit, transition);
+  } else {
+    ++audit->outcome.absent;
+  }
+  audit->checks.erase(request_id);
+}
+
+void Core::note_false(Audit& audit, const log::FalseTransition& transition) {
+  ++audit.outcome.false_ones;
+  keep_evidence(transition, {});
+  if (audit.outcome.proof) return;
+  auto facts = checked_evidence(transition, {});
+  if (!facts.ok()) return;
+  audit.outcome.proof = {now_.wall_ms,
+                         {},
+                         log::encode(log::Saved{document_.swarm(), log::Evidence(transition)}),
+                         std::move(facts).value()};
+}
+
+// Those of which `why` has something to say: ok is the outcome.
+void Core::end_audits(const std::function<std::optional<Status>(Ticket, const Audit&)>& why) {
+  for (auto audit = audits_.begin(); audit != audits_.end();) {
+    const auto status = why(audit->first, audit->second);
+    if (!status) {
+      ++audit;
+      continue;
+    }
+    const Ticket ticket = audit->first;
+    AuditOutcome outcome = std::move(audit->second.outcome);
+    audit = audits_.erase(audit);
+    respond(ticket, status->ok() ? Result<Outcome>(Outcome(std::move(outcome))) : *status);
+  }
+}
+
+}  // namespace kvswarm::node
