@@ -15,10 +15,14 @@ class Audit final : public Verb {
  public:
   void declare(Flags& flags) override {
     flags.describe(
-        "asks a storage node for every op that it gave this writer a receipt for", "",
+        "checks all that a storage node's directory says, or asks another node for what it "
+        "receipted",
+        "",
+        "kvswarm audit -d /tmp/a     # exit 8 while a node runs there\n"
         "kvswarm audit -d /tmp/x --against $A\n"
         "kvswarm audit -d /tmp/x --against $A --save proof && kvswarm verify proof -c config.json");
-    flags.text("--against", "ID", &against_, "the storage node");
+    flags.text("--against", "ID", &against_,
+               "ask this storage node for every op that it gave this writer a receipt for");
     flags.text(
         "--save", "FILE", &file_,
         "if its state does not follow from its log: a file for kvswarm verify that proves it");
@@ -26,7 +30,7 @@ class Audit final : public Verb {
   }
 
   Status run(const Arguments&) override {
-    if (against_.empty()) return Status(StatusCode::usage, "audit needs --against ID");
+    if (against_.empty()) return audit_own();
     if (!file_.empty()) {
       if (Status status = check_new_file(file_); !status.ok()) return status;
     }
@@ -48,6 +52,42 @@ class Audit final : public Verb {
   }
 
  private:
+  Status audit_own() const {
+    if (!file_.empty()) return Status(StatusCode::usage, "--save needs --against ID");
+    const Result<std::string> directory = data_directory(node_.directory);
+    if (!directory.ok()) return directory.status();
+    Interruption interruption;
+    Progress progress;
+    const Result<DirectoryAuditReport> report =
+        audit_directory(*directory, [&progress](const char* what, std::uint64_t done) {
+          progress.show("audit: " + with_commas(done) + " " + what);
+        });
+    progress.clear();
+    if (!report.ok()) return report.status();
+    if (node_.json) {
+      JsonObject out;
+      out.add("node", report->node).add("epoch", report->epoch).add("length", report->length);
+      out.add("keys", report->keys).add("blocks", report->blocks);
+      return print_line(out.add("replayed", report->replayed).text());
+    }
+    if (report->length == 0) {
+      say("this directory keeps no log: there is nothing to audit");
+      return Status();
+    }
+    std::string line = counted(report->length, "record") + " of the log, " +
+                       counted(report->keys, "key") + " and " + counted(report->blocks, "block") +
+                       " are as they were signed; ";
+    if (report->replayed == report->length) {
+      line += "the state of every record was computed anew";
+    } else {
+      line += "from record " + with_commas(report->replayed) +
+              " on the state could not be computed anew but for the last one, because ops of then "
+              "were overwritten or deleted";
+    }
+    say(line);
+    return Status();
+  }
+
   Status show(const AuditReport& report) const {
     if (node_.json) {
       JsonObject out;

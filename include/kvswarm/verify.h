@@ -1,8 +1,8 @@
 // Checks what kvswarm saved for others: receipts (`write --receipt-file`), reads (`get --proof`)
-// and evidence.
+// and evidence; and what a storage node's own directory says.
 //
-// No node, network, key or data directory is needed: only the file and the swarm's documents. Pure;
-// thread: any. docs/formats/saved.md says what each file shows, and what it does not.
+// For a file no node, network, key or data directory is needed: only the file and the swarm's
+// documents. Thread: any. docs/formats/saved.md says what each file shows, and what it does not.
 #pragma once
 
 #include <kvswarm/config.h>
@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,25 @@ struct VerifyOptions {
 KVSWARM_EXPORT Result<Verification> verify(std::string_view saved,
                                            const std::vector<Config>& documents,
                                            const VerifyOptions& options = {}) noexcept;
+
+struct DirectoryAuditReport {
+  std::string node;
+  std::uint64_t epoch = 0;   // of its log
+  std::uint64_t length = 0;  // records; 0: it keeps no log, or an empty one
+  std::uint64_t keys = 0;
+  std::uint64_t blocks = 0;  // of which the header is still there
+  // The state that records below this one sign was computed anew. A storage node keeps no op that
+  // was overwritten or deleted: from the first record on that lacks one, only the newest state was.
+  std::uint64_t replayed = 0;
+};
+
+// Checks everything that a storage node's directory says of its own log and state, row by row; what
+// is not a storage node's has nothing to check. `each`, which may be empty, hears what is being
+// read. Nothing is written. in_use while a node runs on the directory; not_found; corruption, with
+// the place, for the first thing that does not hold.
+KVSWARM_EXPORT Result<DirectoryAuditReport> audit_directory(
+    const std::string& directory,
+    const std::function<void(const char* what, std::uint64_t done)>& each) noexcept;
 
 // Makes a file of what Client::receipt, get or evidence gave, whole or not at all and durable.
 // usage when something has the name; it is not overwritten. Thread: any; blocks on the disk.

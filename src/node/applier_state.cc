@@ -2,44 +2,13 @@
 // wrong with rows that do not make the signed root.
 #include "base/assert.h"
 #include "node/applier.h"
+#include "node/leaf_check.h"
 #include "node/state_rows.h"
 
 namespace kvswarm::node {
 namespace {
 
 Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
-// The op and the value are those that the leaf and its row speak of.
-Status check_written(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
-  if (log::op_hash(swarm, value.encoded_op) != row.leaf.op_hash) {
-    return corrupt("its op is not the one that the leaf names");
-  }
-  KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(value.encoded_op));
-  if (op.kind != log::OpKind::put || state::address_of(swarm, op.key) != row.leaf.address) {
-    return corrupt("its op does not put a value there");
-  }
-  KVSWARM_RETURN_IF_ERROR(log::check_value(swarm, op, value.value));
-  if (op.number != row.op_number || op.key.size() + value.value.size() != row.bytes) {
-    return corrupt("it does not say what its op says");
-  }
-  return {};
-}
-
-// The record committed the op at that place of that block.
-Status check_committed(const log::Record& record, const rows::LeafRow& row) {
-  if (record.document.number != row.leaf.document_number) {
-    return corrupt("its record was written under another document");
-  }
-  for (const log::CommittedBlock& block : record.blocks) {
-    if (block.hash != row.leaf.block_hash) continue;
-    for (const log::OutcomeException& exception : block.exceptions) {
-      if (exception.index == row.leaf.index)
-        return corrupt("its record says that it had no effect");
-    }
-    return {};
-  }
-  return corrupt("its record does not name its block");
-}
 
 }  // namespace
 
@@ -96,34 +65,21 @@ Status Applier::why_not_the_state() const {
 
 Status Applier::check_leaf_row(BytesView bytes) const {
   KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(bytes));
-  KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, value_row(row.leaf.address));
-  KVSWARM_RETURN_IF_ERROR(check_written(options_.swarm, row, value));
-  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow block, block_row(row));
-  if (log::block_hash(options_.swarm, block.header) != row.leaf.block_hash) {
-    return corrupt("its block is not the one that the leaf names");
-  }
-  KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(block.header));
-  KVSWARM_RETURN_IF_ERROR(log::verify_inclusion(log::op_tree(options_.swarm), row.leaf.op_hash,
-                                                row.leaf.index, header.op_count, value.path,
-                                                header.ops_root)
-                              .with_context("its op is not in its block"));
-  if (row.leaf.record_number >= head_.length) return corrupt("its record is not in the log");
-  KVSWARM_ASSIGN_OR_RETURN(const log::Receipt proof, receipt(row.leaf.record_number));
-  KVSWARM_ASSIGN_OR_RETURN(const auto checked, log::check_receipt(options_.swarm, proof));
-  return check_committed(checked.record, row);
+  const auto find = [this](std::uint64_t index) -> Result<log::Record> {
+    if (index >= head_.length) return corrupt("its record is not in the log");
+    KVSWARM_ASSIGN_OR_RETURN(const log::Receipt proof, receipt(index));
+    KVSWARM_ASSIGN_OR_RETURN(auto checked, log::check_receipt(options_.swarm, proof));
+    return std::move(checked.record);
+  };
+  return node::check_leaf_row(*options_.store, options_.swarm, row, find);
 }
 
 Result<rows::ValueRow> Applier::value_row(const Address& address) const {
-  KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::value(address)));
-  if (!row) return corrupt("the value of a stored key is missing");
-  return rows::decode_value_row(*row);
+  return stored_value(*options_.store, address);
 }
 
 Result<rows::BlockRow> Applier::block_row(const rows::LeafRow& row) const {
-  KVSWARM_ASSIGN_OR_RETURN(
-      const auto stored, options_.store->get(rows::block(row.writer, row.incarnation, row.number)));
-  if (!stored) return corrupt("the block of a stored key is missing");
-  return rows::decode_block_row(*stored);
+  return stored_block(*options_.store, row);
 }
 
 }  // namespace kvswarm::node

@@ -3,6 +3,8 @@
 // honest one.
 #pragma once
 
+#include <functional>
+
 #include "log/merkle_levels.h"
 #include "log/saved.h"
 #include "node/state_rows.h"
@@ -12,8 +14,9 @@
 namespace kvswarm::node {
 
 // The last record and the head of what is on the disk, anew, so that they sign the state that its
-// leaf rows are.
-inline void sign_state(store::Store& disk, const crypto::SigningKey& key) {
+// leaf rows are; and what else the record is to say.
+inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
+                       const std::function<void(log::Record&)>& change = {}) {
   const auto row = [&disk](const Bytes& name) { return disk.get(name).value().value(); };
   log::Head head =
       log::decode_head(log::decode_signed_head(row(rows::head())).value().head).value();
@@ -29,6 +32,7 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key) {
   }
   log::Record record = log::decode_record(row(rows::record(head.length - 1))).value();
   record.state_root = head.state_root;
+  if (change) change(record);
   store::Batch batch;
   batch.put(rows::record(head.length - 1), log::encode(record));
   const auto hasher = log::record_tree(head.swarm);

@@ -1,0 +1,46 @@
+// kvswarm audit of one's own directory, without a node.
+#include <kvswarm/verify.h>
+
+#include <filesystem>
+
+#include "crypto/hash.h"
+#include "kvswarm/directory.h"
+#include "node/directory_audit.h"
+#include "store/level_db_store.h"
+
+namespace kvswarm {
+namespace {
+
+const char* name_of(node::AuditProgress::Stage stage) {
+  switch (stage) {
+    case node::AuditProgress::Stage::log: return "records of the log";
+    case node::AuditProgress::Stage::state: return "keys";
+    case node::AuditProgress::Stage::blocks: return "blocks";
+    case node::AuditProgress::Stage::replay: return "records computed anew";
+  }
+  return "rows";
+}
+
+}  // namespace
+
+Result<DirectoryAuditReport> audit_directory(
+    const std::string& directory,
+    const std::function<void(const char* what, std::uint64_t done)>& each) noexcept {
+  crypto::initialise();
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(store_path(directory), ignored)) {
+    return Status(StatusCode::not_found, "no data directory of a node: " + directory);
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const auto lock, store::DataDirectoryLock::acquire(directory));
+  KVSWARM_ASSIGN_OR_RETURN(const auto store, store::LevelDbStore::open(store_path(directory)));
+  KVSWARM_ASSIGN_OR_RETURN(const node::DirectoryAudit found,
+                           node::audit_directory(*store, limits::kStateMemoryBytes,
+                                                 [&each](const node::AuditProgress& progress) {
+                                                   if (each)
+                                                     each(name_of(progress.stage), progress.done);
+                                                 }));
+  return DirectoryAuditReport{to_hex(found.node), found.head.epoch, found.head.length,
+                              found.keys,         found.blocks,     found.replayed};
+}
+
+}  // namespace kvswarm

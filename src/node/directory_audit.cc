@@ -1,0 +1,352 @@
+#include "node/directory_audit.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/limits.h"
+#include "config/document.h"
+#include "node/holds.h"
+#include "node/leaf_check.h"
+#include "node/state_rows.h"
+#include "state/trie.h"
+
+namespace kvswarm::node {
+namespace {
+
+using Stage = AuditProgress::Stage;
+
+Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
+
+// No leaves: what a trie of one leaf a bucket asks for while it grows.
+class NoLeaves final : public state::LeafCursor {
+ public:
+  Status seek(const Address&) override { return {}; }
+  Result<std::optional<state::Leaf>> next() override { return std::optional<state::Leaf>(); }
+};
+
+class Auditing {
+ public:
+  Auditing(store::Store& store, std::uint64_t state_memory_bytes,
+           const std::function<void(const AuditProgress&)>& each)
+      : store_(store), state_memory_bytes_(state_memory_bytes), each_(each) {}
+
+  Result<DirectoryAudit> run() {
+    KVSWARM_RETURN_IF_ERROR(read_head());
+    if (out_.head.length == 0) return out_;
+    KVSWARM_RETURN_IF_ERROR(check_log());
+    KVSWARM_RETURN_IF_ERROR(check_state());
+    KVSWARM_RETURN_IF_ERROR(check_blocks());
+    KVSWARM_RETURN_IF_ERROR(replay());
+    return out_;
+  }
+
+ private:
+  struct Replayed {  // a leaf of a record that is replayed
+    std::uint64_t record = 0;
+    Address address;
+    Hash hash;
+  };
+
+  Status read_head();
+  Status check_log();
+  Status check_record(const log::Record& record, std::uint64_t index);
+  Status check_epoch(const log::Record& record, std::uint64_t index);
+  Status check_streams(const log::Record& record);
+  Status check_cursors() const;
+  Result<const config::Document*> document_of(const log::Record& record);
+  Status check_end(const log::MerkleLog& tree) const;
+  Status check_state();
+  Status check_blocks();
+  Status check_block(BytesView key, BytesView value) const;
+  Result<std::uint64_t> first_not_whole() const;
+  Result<bool> is_whole(const log::Record& record, std::uint64_t index) const;
+  Status replay();
+  Result<log::Record> record_at(std::uint64_t index) const;
+  void tell(Stage stage, std::uint64_t done) const {
+    constexpr std::uint64_t kEvery = 1024;
+    if (each_ && done % kEvery == 0) each_({stage, done});
+  }
+
+  store::Store& store_;
+  std::uint64_t state_memory_bytes_;
+  const std::function<void(const AuditProgress&)>& each_;
+  DirectoryAudit out_;
+  SwarmId swarm_;
+  std::optional<config::Document> document_;  // of the record looked at last
+  log::Record before_;                        // the record looked at last
+  std::uint64_t epoch_ = 0;
+  std::map<NodeId, rows::StreamCursor> streams_;
+  std::vector<std::uint32_t> live_;  // leaves of each record
+};
+
+Status Auditing::read_head() {
+  KVSWARM_ASSIGN_OR_RETURN(const auto node, store_.get(rows::node()));
+  const auto id = node ? NodeId::from(*node) : std::nullopt;
+  if (!id) return corrupt("the directory does not say whose it is");
+  out_.node = *id;
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, store_.get(rows::head()));
+  if (!row) return {};
+  KVSWARM_ASSIGN_OR_RETURN(const auto swarm_row, store_.get(rows::swarm()));
+  const auto swarm = swarm_row ? SwarmId::from(*swarm_row) : std::nullopt;
+  if (!swarm) return corrupt("the directory does not say of which swarm it is");
+  swarm_ = *swarm;
+  KVSWARM_ASSIGN_OR_RETURN(const auto signed_head, log::decode_signed_head(*row));
+  auto head = log::check_head(swarm_, signed_head);
+  if (!head.ok()) return head.status().with_context("the head");
+  out_.head = std::move(head).value();
+  return out_.head.node == out_.node ? Status() : corrupt("the head is another node's");
+}
+
+Result<log::Record> Auditing::record_at(std::uint64_t index) const {
+  if (index >= out_.head.length) return corrupt("its record is not in the log");
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, store_.get(rows::record(index)));
+  if (!row) return corrupt("record " + std::to_string(index) + " is missing");
+  return log::decode_record(*row);
+}
+
+Status Auditing::check_log() {
+  const auto hasher = log::record_tree(swarm_);
+  log::MerkleLog tree(hasher);
+  for (std::uint64_t index = 0; index < out_.head.length; ++index) {
+    tell(Stage::log, index);
+    const std::string place = "record " + std::to_string(index);
+    auto record = record_at(index);
+    if (!record.ok()) return record.status().with_context(place);
+    if (record->previous_log_root != tree.root()) {
+      return corrupt(place + ": does not stand behind the records before it");
+    }
+    KVSWARM_RETURN_IF_ERROR(check_record(*record, index).with_context(place));
+    for (const auto& node : tree.append(hasher.leaf(log::encode(*record)))) {
+      KVSWARM_ASSIGN_OR_RETURN(const auto row, store_.get(rows::merkle_node(node.position)));
+      if (!row || *row != node.hash.view()) {
+        return corrupt(place + ": the stored tree of the log has another hash there");
+      }
+    }
+    before_ = std::move(record).value();
+  }
+  return check_end(tree);
+}
+
+Status Auditing::check_record(const log::Record& record, std::uint64_t index) {
+  KVSWARM_ASSIGN_OR_RETURN(const config::Document* document, document_of(record));
+  const Bytes holds = log::encode_holds(first_holds(*document, out_.node));
+  if (record.holds_root != log::holds_root(swarm_, holds)) {
+    return corrupt("its holds are not those that document 1 gives to the node");
+  }
+  if (record.time_ms < before_.time_ms) return corrupt("its time is before the last one's");
+  if (record.type != log::RecordType::apply && record.state_root != before_.state_root) {
+    return corrupt("it changes the state, and applies nothing");
+  }
+  KVSWARM_RETURN_IF_ERROR(check_epoch(record, index));
+  for (const log::CommittedBlock& block : record.blocks) {
+    if (document->is_writer(block.writer)) continue;
+    return corrupt("document " + std::to_string(document->number()) + " does not list the writer " +
+                   to_hex(block.writer));
+  }
+  return check_streams(record);
+}
+
+Status Auditing::check_epoch(const log::Record& record, std::uint64_t index) {
+  if (record.type != log::RecordType::epoch) return {};
+  const log::EpochStart& start = record.epoch;
+  const bool follows = start.own.epoch == (index == 0 ? 0 : epoch_) && start.own.length == index &&
+                       start.epoch > start.own.epoch && start.epoch > start.missing.epoch;
+  if (!follows) return corrupt("its epoch does not follow the one before");
+  epoch_ = start.epoch;
+  return {};
+}
+
+// Promise X1: each writer's blocks, with no gap and no repeat.
+Status Auditing::check_streams(const log::Record& record) {
+  for (const log::CommittedBlock& block : record.blocks) {
+    rows::StreamCursor& last = streams_[block.writer];
+    const bool same = block.incarnation == last.incarnation;
+    if (block.incarnation < last.incarnation || block.number != (same ? last.number + 1 : 1)) {
+      return corrupt("block " + std::to_string(block.number) + " of writer " +
+                     to_hex(block.writer) + " does not follow the one before");
+    }
+    last = {block.incarnation, block.number, block.hash, 0};
+  }
+  return {};
+}
+
+Result<const config::Document*> Auditing::document_of(const log::Record& record) {
+  const log::DocumentRef& wanted = record.document;
+  if (document_ && document_->number() == wanted.number && document_->hash() == wanted.hash) {
+    return &*document_;
+  }
+  if (document_ && wanted.number <= document_->number()) {
+    return corrupt("its document does not follow the one before");
+  }
+  const std::string name = "document " + std::to_string(wanted.number);
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, store_.get(rows::document(wanted.number)));
+  if (!row) return corrupt(name + " is missing");
+  auto document = config::Document::parse(*row);
+  if (!document.ok()) return document.status().with_context(name);
+  if (document->hash() != wanted.hash || document->swarm() != swarm_) {
+    return corrupt(name + " is not the one that it names");
+  }
+  document_ = std::move(document).value();
+  return &*document_;
+}
+
+Status Auditing::check_end(const log::MerkleLog& tree) const {
+  const log::Head& head = out_.head;
+  if (tree.root() != head.log_root) return corrupt("the log is not the one that the head signs");
+  if (before_.state_root != head.state_root || before_.holds_root != head.holds_root ||
+      before_.document != head.document || epoch_ != head.epoch) {
+    return corrupt("the head says something else than the last record");
+  }
+  return check_cursors();
+}
+
+Status Auditing::check_cursors() const {
+  for (const auto& [writer, last] : streams_) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, store_.get(rows::cursor(writer)));
+    if (!row) return corrupt("the cursor of writer " + to_hex(writer) + " is missing");
+    KVSWARM_ASSIGN_OR_RETURN(const auto cursor, rows::decode_stream_cursor(*row));
+    if (cursor.incarnation != last.incarnation || cursor.number != last.number ||
+        cursor.hash != last.hash) {
+      return corrupt("the cursor of writer " + to_hex(writer) + " is not at its last block");
+    }
+  }
+  return {};
+}
+
+Status Auditing::check_state() {
+  live_.assign(out_.head.length, 0);
+  const Bytes table = rows::leaf_table();
+  const auto cursor = store_.cursor();
+  const FindRecord find = [this](std::uint64_t index) { return record_at(index); };
+  std::uint64_t bytes = 0;
+  for (cursor->seek(table); cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    tell(Stage::state, out_.keys++);
+    const std::string place = "the key at address " + to_hex(cursor->key().substr(table.size()));
+    const auto row = rows::decode_leaf_row(cursor->value());
+    if (!row.ok()) return row.status().with_context(place);
+    if (cursor->key() != rows::leaf(row->leaf.address)) return corrupt(place + ": is another's");
+    KVSWARM_RETURN_IF_ERROR(check_leaf_row(store_, swarm_, *row, find).with_context(place));
+    ++live_[row->leaf.record_number];
+    bytes += row->bytes;
+  }
+  KVSWARM_RETURN_IF_ERROR(cursor->status());
+  if (out_.keys != out_.head.live_keys || bytes != out_.head.live_bytes) {
+    return corrupt("the head counts other keys or bytes than there are");
+  }
+  LeafRows leaves(store_);
+  KVSWARM_ASSIGN_OR_RETURN(
+      const auto trie,
+      state::Trie::load(swarm_, bucket_leaves_for(out_.keys, state_memory_bytes_), leaves));
+  return trie.root() == out_.head.state_root
+             ? Status()
+             : corrupt("the keys are not the state that the head signs");
+}
+
+Status Auditing::check_blocks() {
+  const Bytes table = rows::block_table();
+  const auto cursor = store_.cursor();
+  for (cursor->seek(table); cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    tell(Stage::blocks, out_.blocks++);
+    KVSWARM_RETURN_IF_ERROR(check_block(cursor->key().substr(table.size()), cursor->value()));
+  }
+  return cursor->status();
+}
+
+Status Auditing::check_block(BytesView key, BytesView value) const {
+  KVSWARM_ASSIGN_OR_RETURN(const auto named, rows::decode_block_key(key));
+  const auto& [writer, at] = named;
+  const std::string place = "block " + std::to_string(at.number) + " of incarnation " +
+                            std::to_string(at.incarnation) + " of writer " + to_hex(writer);
+  const auto row = rows::decode_block_row(value);
+  if (!row.ok()) return row.status().with_context(place);
+  const auto header = log::check_block_header(swarm_, row->header, row->signature);
+  if (!header.ok()) return header.status().with_context(place);
+  if (header->writer != writer || header->incarnation != at.incarnation ||
+      header->number != at.number || header->destination != out_.node) {
+    return corrupt(place + ": the row has another block");
+  }
+  const auto record = record_at(row->record_index);
+  if (!record.ok()) return record.status().with_context(place);
+  const Hash hash = log::block_hash(swarm_, row->header);
+  const bool is_named = std::any_of(record->blocks.begin(), record->blocks.end(),
+                                    [&hash](const auto& block) { return block.hash == hash; });
+  return is_named ? Status() : corrupt(place + ": its record does not name it");
+}
+
+// Whether every op that the record applied is live.
+Result<bool> Auditing::is_whole(const log::Record& record, std::uint64_t index) const {
+  std::uint64_t applied = 0;
+  for (const log::CommittedBlock& block : record.blocks) {
+    KVSWARM_ASSIGN_OR_RETURN(
+        const auto row, store_.get(rows::block(block.writer, block.incarnation, block.number)));
+    if (!row) return false;
+    KVSWARM_ASSIGN_OR_RETURN(const auto stored, rows::decode_block_row(*row));
+    KVSWARM_ASSIGN_OR_RETURN(const auto header, log::decode_block_header(stored.header));
+    if (block.exceptions.size() > header.op_count) return corrupt("a record has too many outcomes");
+    applied += header.op_count - block.exceptions.size();
+  }
+  return applied == live_[index];
+}
+
+Result<std::uint64_t> Auditing::first_not_whole() const {
+  for (std::uint64_t index = 0; index < out_.head.length; ++index) {
+    KVSWARM_ASSIGN_OR_RETURN(const log::Record record, record_at(index));
+    KVSWARM_ASSIGN_OR_RETURN(const bool whole, is_whole(record, index));
+    if (!whole) return index;
+  }
+  return out_.head.length;
+}
+
+// Where nothing went yet, the state after a record is made of the leaves up to it.
+Status Auditing::replay() {
+  KVSWARM_ASSIGN_OR_RETURN(out_.replayed, first_not_whole());
+  std::uint64_t count = 0;
+  for (std::uint64_t index = 0; index < out_.replayed; ++index) count += live_[index];
+  // One leaf a bucket, so that a step reads none of those that are there today and were not then.
+  if (bucket_leaves_for(count, state_memory_bytes_) > 1) {
+    out_.replayed = 0;
+    return {};
+  }
+  std::vector<Replayed> leaves;
+  leaves.reserve(count);
+  LeafRows stored(store_);
+  KVSWARM_RETURN_IF_ERROR(stored.seek({}));
+  while (true) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf, stored.next());
+    if (!leaf) break;
+    if (leaf->record_number >= out_.replayed) continue;
+    leaves.push_back(
+        {leaf->record_number, leaf->address, state::leaf_hash(swarm_, state::encode(*leaf))});
+  }
+  std::stable_sort(leaves.begin(), leaves.end(),
+                   [](const Replayed& a, const Replayed& b) { return a.record < b.record; });
+  state::Trie trie(swarm_, 1);
+  NoLeaves none;
+  std::size_t next = 0;
+  for (std::uint64_t index = 0; index < out_.replayed; ++index) {
+    tell(Stage::replay, index);
+    std::vector<state::Change> changes;
+    for (; next < leaves.size() && leaves[next].record == index; ++next) {
+      changes.push_back({leaves[next].address, leaves[next].hash});
+    }
+    KVSWARM_ASSIGN_OR_RETURN(const Hash root, trie.stage(std::move(changes), none));
+    trie.commit();
+    KVSWARM_ASSIGN_OR_RETURN(const log::Record record, record_at(index));
+    if (root != record.state_root) {
+      return corrupt("record " + std::to_string(index) +
+                     ": the state that it signs is not what its ops make");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<DirectoryAudit> audit_directory(store::Store& store, std::uint64_t state_memory_bytes,
+                                       const std::function<void(const AuditProgress&)>& each) {
+  return Auditing(store, state_memory_bytes, each).run();
+}
+
+}  // namespace kvswarm::node

@@ -1,0 +1,70 @@
+#include "node/leaf_check.h"
+
+namespace kvswarm::node {
+namespace {
+
+Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
+
+// The op and the value are those that the leaf and its row speak of.
+Status check_written(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
+  if (log::op_hash(swarm, value.encoded_op) != row.leaf.op_hash) {
+    return corrupt("its op is not the one that the leaf names");
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(value.encoded_op));
+  if (op.kind != log::OpKind::put || state::address_of(swarm, op.key) != row.leaf.address) {
+    return corrupt("its op does not put a value there");
+  }
+  KVSWARM_RETURN_IF_ERROR(log::check_value(swarm, op, value.value));
+  if (op.number != row.op_number || op.key.size() + value.value.size() != row.bytes) {
+    return corrupt("it does not say what its op says");
+  }
+  return {};
+}
+
+// The record committed the op at that place of that block.
+Status check_committed(const log::Record& record, const rows::LeafRow& row) {
+  if (record.document.number != row.leaf.document_number) {
+    return corrupt("its record was written under another document");
+  }
+  for (const log::CommittedBlock& block : record.blocks) {
+    if (block.hash != row.leaf.block_hash) continue;
+    const bool applied = log::outcome_of(block, row.leaf.index) == log::Outcome::applied;
+    return applied ? Status() : corrupt("its record says that it had no effect");
+  }
+  return corrupt("its record does not name its block");
+}
+
+}  // namespace
+
+Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::LeafRow& row,
+                      const FindRecord& find) {
+  KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, stored_value(store, row.leaf.address));
+  KVSWARM_RETURN_IF_ERROR(check_written(swarm, row, value));
+  KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow block, stored_block(store, row));
+  if (log::block_hash(swarm, block.header) != row.leaf.block_hash) {
+    return corrupt("its block is not the one that the leaf names");
+  }
+  KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header,
+                           log::check_block_header(swarm, block.header, block.signature));
+  KVSWARM_RETURN_IF_ERROR(log::verify_inclusion(log::op_tree(swarm), row.leaf.op_hash,
+                                                row.leaf.index, header.op_count, value.path,
+                                                header.ops_root)
+                              .with_context("its op is not in its block"));
+  KVSWARM_ASSIGN_OR_RETURN(const log::Record record, find(row.leaf.record_number));
+  return check_committed(record, row);
+}
+
+Result<rows::ValueRow> stored_value(store::Store& store, const Address& address) {
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, store.get(rows::value(address)));
+  if (!row) return corrupt("the value of a stored key is missing");
+  return rows::decode_value_row(*row);
+}
+
+Result<rows::BlockRow> stored_block(store::Store& store, const rows::LeafRow& row) {
+  KVSWARM_ASSIGN_OR_RETURN(const auto stored,
+                           store.get(rows::block(row.writer, row.incarnation, row.number)));
+  if (!stored) return corrupt("the block of a stored key is missing");
+  return rows::decode_block_row(*stored);
+}
+
+}  // namespace kvswarm::node

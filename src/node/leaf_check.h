@@ -1,0 +1,23 @@
+// Whether the rows of a present key fit each other and the log: the leaf, the value, what the
+// writer signed, the record. Blocking; thread: whoever has the store.
+#pragma once
+
+#include <functional>
+
+#include "node/rows.h"
+#include "store/store.h"
+
+namespace kvswarm::node {
+
+// A record of the log, known to stand in it; corruption when there is none of that index.
+using FindRecord = std::function<Result<log::Record>(std::uint64_t index)>;
+
+// corruption, with what does not fit.
+Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::LeafRow& row,
+                      const FindRecord& find);
+
+// What belongs to a leaf row; corruption when it is missing.
+Result<rows::ValueRow> stored_value(store::Store& store, const Address& address);
+Result<rows::BlockRow> stored_block(store::Store& store, const rows::LeafRow& row);
+
+}  // namespace kvswarm::node
