@@ -21,8 +21,10 @@ class Audit final : public Verb {
         "kvswarm audit -d /tmp/a     # exit 8 while a node runs there\n"
         "kvswarm audit -d /tmp/x --against $A\n"
         "kvswarm audit -d /tmp/x --against $A --save proof && kvswarm verify proof -c config.json");
-    flags.text("--against", "ID", &against_,
-               "ask this storage node for every op that it gave this writer a receipt for");
+    flags.text(
+        "--against", "ID", &against_,
+        "read the log of this storage node, and ask it for every op that it gave this writer a "
+        "receipt for");
     flags.text(
         "--save", "FILE", &file_,
         "if its state does not follow from its log: a file for kvswarm verify that proves it");
@@ -39,7 +41,8 @@ class Audit final : public Verb {
     Progress progress;
     const Result<AuditReport> report =
         (*session)->client().audit(against_, [&progress](const AuditReport& so_far) {
-          progress.show("audit: " + counted(so_far.operations, "op"));
+          progress.show("audit: " + counted(so_far.records, "record") + ", " +
+                        counted(so_far.operations, "op"));
         });
     progress.clear();
     if (!report.ok()) return report.status();
@@ -91,13 +94,15 @@ class Audit final : public Verb {
   Status show(const AuditReport& report) const {
     if (node_.json) {
       JsonObject out;
-      out.add("node", against_).add("operations", report.operations);
+      out.add("node", against_).add("records", report.records);
+      out.add("operations", report.operations);
       out.add("as_applied", report.as_applied).add("replaced", report.replaced);
       out.add("absent", report.absent).add("unknown", report.unknown);
       out.add("contradicted", report.contradicted).add("message", report.line);
       return print_line(out.text());
     }
-    say(counted(report.operations, "op") + " with a receipt: " + with_commas(report.as_applied) +
+    say(counted(report.records, "record") + " of its log are in order; " +
+        counted(report.operations, "op") + " with a receipt: " + with_commas(report.as_applied) +
         " as applied, " + with_commas(report.replaced) + " replaced by a later op, " +
         with_commas(report.absent) + " not there any more, " + with_commas(report.unknown) +
         " of an earlier epoch, " + with_commas(report.contradicted) + " contradicted");

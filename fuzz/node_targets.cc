@@ -120,6 +120,7 @@ std::vector<Target> node_targets() {
       {"saved_read", saved_read, {{"saved.md", "read file"}}},
       {"verified", verified, {{"saved.md", "false transition"}, {"saved.md", "two heads"}}},
       {"error", error_message, {{"messages.md", "error"}}},
+      {"records_page", is_canonical<decode_records_page>, {{"messages.md", "records"}}},
       {"evidence_message", is_canonical<decode_evidence_message>, {{"messages.md", "evidence"}}},
       {"cursor_row", is_canonical<rows::decode_stream_cursor>, {{"store.md", "cursor"}}},
       {"block_row", is_canonical<rows::decode_block_row>, {}},

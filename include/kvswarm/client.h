@@ -42,8 +42,10 @@ struct BackupReport {
   std::uint64_t length = 0;  // of it; 0: the node keeps none, or an empty one
 };
 
-// What the state of a storage node has of the ops that its receipts say it applied.
+// What was found of a storage node: its log, and what its state has of the ops that its receipts
+// say it applied.
 struct AuditReport {
+  std::uint64_t records = 0;     // of its log, each in its place, under a head that it signed
   std::uint64_t operations = 0;  // looked at: the sum of the next five
   std::uint64_t as_applied = 0;  // there, or for a del not there
   std::uint64_t replaced = 0;    // a later op is there
@@ -96,10 +98,11 @@ class KVSWARM_EXPORT Client {
   // What proves, or suggests, that somebody contradicted itself, newest first.
   virtual Result<std::vector<EvidenceItem>> evidence() noexcept = 0;
 
-  // Checks a storage node against this writer's receipts (promise A4): every op that it gave one
-  // for and that is still kept here (7 days or 256 MiB) is asked for. `each`, which may be empty,
-  // is told how far it is. usage: no storage node; unavailable, timed_out, interrupted; corruption
-  // when the node's answers prove nothing.
+  // Checks a storage node (promise A4): reads all records of its log, and asks for every op that it
+  // gave this writer a receipt for and that is still kept here (7 days or 256 MiB). `each`, which
+  // may be empty, is told how far it is. usage: no storage node; unavailable, timed_out,
+  // interrupted; corruption when the records are no log, a writer was not listed, or answers prove
+  // nothing.
   virtual Result<AuditReport> audit(
       const std::string& node,
       const std::function<void(const AuditReport& so_far)>& each) noexcept = 0;

@@ -133,6 +133,9 @@ void put_response(Writer& out, const AuditPart& part) {
   out.u64(part.replaced).u64(part.absent).u64(part.unknown).u64(part.false_ones);
   out.prefixed(part.line).prefixed(part.saved).u8(part.next ? 1 : 0);
   if (part.next) put_place(out, *part.next);
+  out.varint(part.records.size());
+  for (const Bytes& record : part.records) out.prefixed(record);
+  out.prefixed(part.head ? log::encode(*part.head) : Bytes());
 }
 
 AuditPart get_audit(Reader& in) {
@@ -144,6 +147,15 @@ AuditPart get_audit(Reader& in) {
   out.line = in.prefixed(kTextBytes);
   out.saved = in.prefixed(limits::kSavedBytes);
   if (flag(in)) out.next = get_place(in);
+  const std::size_t records = in.count(limits::kScanPageEntries, 1);
+  for (std::size_t i = 0; i < records && in.ok(); ++i) {
+    out.records.emplace_back(in.prefixed(limits::kRecordBytes));
+  }
+  const BytesView encoded = in.prefixed(log::kHeadBytes);
+  if (encoded.empty()) return out;
+  const auto head = log::decode_head(encoded);
+  if (!head.ok()) in.fail();
+  if (head.ok()) out.head = *head;
   return out;
 }
 
@@ -309,7 +321,8 @@ Bytes encode(const Request& request) {
   } else if (const auto* audit = std::get_if<AuditRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::audit)).fixed(audit->node);
     put_place(out, audit->from);
-    out.u64(audit->timeout_ms);
+    out.u64(audit->timeout_ms).u8(audit->records_from ? 1 : 0);
+    if (audit->records_from) out.u64(*audit->records_from);
   } else if (const auto* receipt = std::get_if<ReceiptRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::receipt)).u64(receipt->first_op).u64(receipt->last_op);
   } else {
@@ -317,6 +330,19 @@ Bytes encode(const Request& request) {
   }
   return out.take();
 }
+
+namespace {
+
+AuditRequest get_audit_request(Reader& in) {
+  AuditRequest out;
+  out.node = in.fixed<NodeId>();
+  out.from = get_place(in);
+  out.timeout_ms = in.u64();
+  if (flag(in)) out.records_from = in.u64();
+  return out;
+}
+
+}  // namespace
 
 Result<Request> decode_request(BytesView bytes) {
   Reader in(bytes);
@@ -360,14 +386,7 @@ Result<Request> decode_request(BytesView bytes) {
       out = backup;
       break;
     }
-    case Verb::audit: {
-      AuditRequest audit;
-      audit.node = in.fixed<NodeId>();
-      audit.from = get_place(in);
-      audit.timeout_ms = in.u64();
-      out = audit;
-      break;
-    }
+    case Verb::audit: out = get_audit_request(in); break;
     default: in.fail();
   }
   KVSWARM_RETURN_IF_ERROR(in.finish("control request"));

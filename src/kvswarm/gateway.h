@@ -42,6 +42,7 @@ struct AuditRequest {  // as node::event::Audit
   NodeId node;
   node::Outbox::OpPlace from;
   std::uint64_t timeout_ms = 0;
+  std::optional<std::uint64_t> records_from{};
 };
 struct BackupRequest {  // as node::request::ReadBackup
   std::uint64_t number = 0;
@@ -71,6 +72,8 @@ struct AuditPart {  // as node::AuditOutcome
   std::string line;  // of the first false one; empty: none
   Bytes saved;       // the file that proves it
   std::optional<node::Outbox::OpPlace> next;
+  std::vector<Bytes> records;
+  std::optional<log::Head> head;
 };
 
 struct StatusTexts {

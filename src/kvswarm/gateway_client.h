@@ -31,9 +31,8 @@ class GatewayClient final : public Client {
   Result<ExportReport> export_all(
       const std::function<bool(const Operation& put)>& each) noexcept override;
   Result<std::vector<EvidenceItem>> evidence() noexcept override;
-  Result<AuditReport> audit(
-      const std::string& node,
-      const std::function<void(const AuditReport& so_far)>& each) noexcept override;
+  using AuditEach = std::function<void(const AuditReport& so_far)>;
+  Result<AuditReport> audit(const std::string& node, const AuditEach& each) noexcept override;
   Result<BackupReport> backup(
       const std::string& path,
       const std::function<void(const BackupReport& so_far)>& each) noexcept override;
@@ -44,6 +43,8 @@ class GatewayClient final : public Client {
  private:
   template <class Kind>
   Result<Kind> call(Request request);
+  Result<AuditPart> audit_step(AuditRequest request);
+  Status audit_log(const NodeId& node, AuditReport& report, const AuditEach& each);
   Result<bool> export_holder(const NodeId& holder, ExportReport& report,
                              const std::function<bool(const Operation& put)>& each);
 

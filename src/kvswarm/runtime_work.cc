@@ -158,7 +158,8 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
   } else if (auto* backup = std::get_if<BackupRequest>(&request)) {
     drive(node::event::ReadBackup{ticket, backup->number, backup->ends});
   } else if (auto* audit = std::get_if<AuditRequest>(&request)) {
-    drive(node::event::Audit{ticket, audit->node, audit->from, later(audit->timeout_ms)});
+    drive(node::event::Audit{ticket, audit->node, audit->from, later(audit->timeout_ms),
+                             audit->records_from});
   } else if (std::get_if<EvidenceRequest>(&request) != nullptr) {
     drive(node::event::ListEvidence{ticket});
   } else if (auto* receipt = std::get_if<ReceiptRequest>(&request)) {

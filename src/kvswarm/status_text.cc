@@ -65,15 +65,16 @@ std::string evidence_lines(const node::NodeStatus& status) {
 }  // namespace
 
 AuditPart audit_part(node::AuditOutcome outcome) {
-  AuditPart out{outcome.ops,
-                outcome.as_applied,
-                outcome.replaced,
-                outcome.absent,
-                outcome.unknown,
-                outcome.false_ones,
-                {},
-                {},
-                outcome.next};
+  AuditPart out;
+  out.ops = outcome.ops;
+  out.as_applied = outcome.as_applied;
+  out.replaced = outcome.replaced;
+  out.absent = outcome.absent;
+  out.unknown = outcome.unknown;
+  out.false_ones = outcome.false_ones;
+  out.next = outcome.next;
+  out.records = std::move(outcome.records);
+  out.head = std::move(outcome.head);
   if (outcome.proof) {
     out.line = evidence_line(outcome.proof->facts);
     out.saved = std::move(outcome.proof->saved);

@@ -42,6 +42,13 @@ struct BlockVerdict {
   log::SavedHeader offered{};  // with `contradicted` only
 };
 
+// Records of a log in their order, and the newest head.
+struct RecordsPage {
+  log::SignedHead head;
+  std::uint64_t from = 0;
+  std::vector<Bytes> records;  // encoded
+};
+
 class Applier {
  public:
   struct Options {
@@ -92,6 +99,9 @@ class Applier {
   std::size_t state_bytes() const { return trie_ ? trie_->memory_bytes() : 0; }  // in memory
   // One step of a sweep, which it begins if there is none under way (block_sweep.h).
   Result<BlockSweep::Step> sweep();
+  // From there on, at most limits::kScanPageEntries and not many more bytes than
+  // limits::kScanPageBytes; none at the end.
+  Result<RecordsPage> records(std::uint64_t from) const;
   // What is proven under the head; corruption when the rows are not those that the trie is over.
   Result<Answer> read(const Address& address) const;
   Result<Answer> scan(const Address& from) const;

@@ -87,6 +87,19 @@ Result<Answer> Applier::scan(const Address& from) const {
   return proven(std::move(answer), {from, true});
 }
 
+Result<RecordsPage> Applier::records(std::uint64_t from) const {
+  RecordsPage page{signed_head_, from, {}};
+  std::size_t bytes = 0;
+  for (std::uint64_t index = from; index < head_.length; ++index) {
+    if (bytes >= limits::kScanPageBytes || page.records.size() >= limits::kScanPageEntries) break;
+    KVSWARM_ASSIGN_OR_RETURN(auto row, options_.store->get(rows::record(index)));
+    if (!row) return Status(StatusCode::corruption, "a record of the log is missing");
+    bytes += row->size();
+    page.records.push_back(std::move(*row));
+  }
+  return page;
+}
+
 // With the proof of the head's state root; corruption when rows have come to differ from it.
 Result<Answer> Applier::proven(Answer answer, const ReadQuestion& asked) const {
   LeafRows leaves(*options_.store);

@@ -348,6 +348,19 @@ StoreReply Backend::run(request::Scan& request) {
                   can ? applier_->scan(request.from) : Result<Answer>(no_log()));
 }
 
+StoreReply Backend::run(request::ReadRecords& request) {
+  const bool can = applier_ && applier_->has_log();
+  auto page = can ? applier_->records(request.from) : Result<RecordsPage>(no_log());
+  StoreReply out{page.status(), reply::RecordsRead{request.session, request.id, {}, {}}};
+  if (!page.ok()) return out;
+  auto& body = std::get<reply::RecordsRead>(out.body);
+  body.page = std::move(page).value();
+  auto announcement = announce(request.session);
+  out.status = announcement.status();
+  if (announcement.ok()) body.announcement = std::move(announcement).value();
+  return out;
+}
+
 StoreReply Backend::run(request::Forget& request) {
   announced_.erase(request.session);
   return {{}, reply::Done{}};

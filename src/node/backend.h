@@ -111,6 +111,11 @@ struct Scan {
   std::uint64_t id = 0;
   Address from;
 };
+struct ReadRecords {
+  SessionKey session = 0;
+  std::uint64_t id = 0;
+  std::uint64_t from = 0;
+};
 // A peer said in its hello what it has seen of this node: announcements start at its head.
 struct Greet {
   SessionKey session = 0;
@@ -161,7 +166,7 @@ using StoreRequest =
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
                  request::ReadReceipts, request::KeepEvidence, request::Refill, request::ReadBackup,
                  request::Sweep, request::PickApplied, request::CompleteTransition,
-                 request::PickPage>;
+                 request::PickPage, request::ReadRecords>;
 
 namespace reply {
 struct Flushed {
@@ -206,6 +211,12 @@ struct Answered {
   std::optional<Announcement> announcement;
   Answer answer;
   std::optional<Hash> nonce{};
+};
+struct RecordsRead {
+  SessionKey session = 0;
+  std::uint64_t id = 0;
+  std::optional<Announcement> announcement;
+  RecordsPage page;
 };
 struct Greeted {
   SessionKey session = 0;
@@ -292,7 +303,7 @@ struct StoreReply {
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
                reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept,
                reply::BackupRead, reply::Swept, reply::AppliedPicked, reply::TransitionCompleted,
-               reply::PagePicked>
+               reply::PagePicked, reply::RecordsRead>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -373,6 +384,7 @@ class Backend {
   StoreReply run(request::Commit& request);
   StoreReply run(request::Read& request);
   StoreReply run(request::Scan& request);
+  StoreReply run(request::ReadRecords& request);
   StoreReply run(request::Greet& request);
   StoreReply run(request::Begin& request);
   StoreReply run(request::Restore& request);

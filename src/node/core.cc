@@ -342,6 +342,7 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::get:
     case MessageType::scan:
     case MessageType::read_document:
+    case MessageType::read_records:
       on_request(incoming);
       return;  // its credit is given back when it was served
     case MessageType::block: on_block(incoming, std::move(message)); return;
@@ -349,10 +350,13 @@ void Core::on_message(Connections::Incoming& incoming) {
       on_announcement(connection, incoming.peer, message.payload);
       break;
     case MessageType::receipt:
+    case MessageType::records:
     case MessageType::answer: {
-      const bool is_receipt = message.type == static_cast<std::uint8_t>(MessageType::receipt);
-      const Handled handled = is_receipt ? on_receipt(connection, incoming.peer, message)
-                                         : on_answer(connection, incoming.peer, message);
+      const auto type = static_cast<MessageType>(message.type);
+      const Handled handled =
+          type == MessageType::receipt  ? on_receipt(connection, incoming.peer, message)
+          : type == MessageType::answer ? on_answer(connection, incoming.peer, message)
+                                        : on_records(connection, incoming.peer, message);
       if (handled == Handled::done) break;
       if (handled == Handled::in_store) return;
       // Its credit stays taken while it waits, so the peer cannot make us hold more than that.

@@ -109,7 +109,8 @@ class Core {
   // One step of the user's audit of a node.
   struct Audit {
     NodeId node;
-    std::uint64_t deadline_ms = 0;  // monotonic
+    std::uint64_t deadline_ms = 0;              // monotonic
+    std::optional<std::uint64_t> records_from;  // these are asked for, and no op
     bool is_picked = false;
     std::map<std::uint64_t, SpotCheck> checks;  // not answered yet, by request id
     AuditOutcome outcome;
@@ -243,6 +244,10 @@ class Core {
   void on_reply(const Status& status, reply::Committed& reply);
   void on_reply(const Status& status, reply::Swept& reply);
   void on_reply(const Status& status, reply::Answered& reply);
+  void on_reply(const Status& status, reply::RecordsRead& reply);
+  void answer_request(const Status& status, SessionKey session,
+                      const std::optional<Announcement>& announcement,
+                      const std::function<swarm::Message()>& message, std::uint64_t id);
   void on_reply(const Status& status, reply::Greeted& reply);
   void on_reply(const Status& status, reply::DocumentRead& reply);
 
@@ -307,6 +312,8 @@ class Core {
   void settle_audits();
   void forget_audits(ConnectionId gone);
   Audit* audit_of(std::uint64_t request_id);
+  Handled on_records(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
+  Status check_records(const Audit& audit, const RecordsPage& page) const;
   void finish_audited(std::uint64_t request_id, const Answer& answer);
   void finish_completed(std::uint64_t request_id, const log::FalseTransition& transition);
   void note_false(Audit& audit, const log::FalseTransition& transition);

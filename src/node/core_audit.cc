@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "codec/writer.h"
 #include "node/core.h"
 
 namespace kvswarm::node {
@@ -21,7 +22,66 @@ void Core::handle(event::Audit& event) {
   Audit& audit = audits_[event.ticket];
   audit.node = event.node;
   audit.deadline_ms = event.deadline_ms;
+  audit.records_from = event.records_from;
+  if (event.records_from) {
+    const std::uint64_t id = next_request_++;
+    audit.checks[id] = {id, audit.deadline_ms, {}, {}};
+    audit.is_picked = true;
+    return;
+  }
   ask(request::PickPage{event.ticket, event.node, event.from});
+}
+
+// Records that refer to a head that was accepted; that they are the head's is the asker's to check,
+// who sees all of them.
+Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
+                               const swarm::Message& message) {
+  Audit* audit = audit_of(message.request_id);
+  const bool is_its = audit != nullptr && audit->records_from && audit->node == peer &&
+                      audit->checks.at(message.request_id).asked == connection;
+  if (!is_its) return Handled::done;
+  auto page = decode_records_page(message.payload);
+  const auto head = page.ok() ? log::decode_head(page->head.head) : page.status();
+  Status bad = head.status();
+  if (bad.ok() && !is_accepted(peer, page->head)) {
+    bad = contradiction(peer, page->head);
+    if (bad.ok() && !is_forgotten(*head)) return Handled::too_early;
+    if (bad.ok()) bad = Status(StatusCode::unavailable, "it answers from a head that is long past");
+  }
+  if (bad.ok()) bad = check_records(*audit, *page);
+  if (bad.ok()) {
+    audit->outcome.records = std::move(page->records);
+    audit->outcome.head = *head;
+    audit->checks.clear();
+    return Handled::done;
+  }
+  const std::uint64_t id = message.request_id;
+  end_audits([id, &bad](Ticket, const Audit& candidate) {
+    return candidate.checks.count(id) > 0 ? std::optional(bad) : std::nullopt;
+  });
+  return Handled::done;
+}
+
+// What documents say of them (promise A1), as far as they are known here.
+Status Core::check_records(const Audit& audit, const RecordsPage& page) const {
+  if (page.from != *audit.records_from) return {StatusCode::corruption, "it gave other records"};
+  for (std::size_t i = 0; i < page.records.size(); ++i) {
+    const std::string place = "record " + std::to_string(page.from + i);
+    const auto record = log::decode_record(page.records[i]);
+    if (!record.ok()) return record.status().with_context(place);
+    const config::Document* document = known_document(record->document.number);
+    if (document == nullptr) continue;
+    if (document->hash() != record->document.hash) {
+      return {StatusCode::conflict, place + " names another document " +
+                                        std::to_string(document->number()) + " than this node has"};
+    }
+    for (const log::CommittedBlock& block : record->blocks) {
+      if (document->is_writer(block.writer)) continue;
+      return {StatusCode::corruption, place + ": document " + std::to_string(document->number()) +
+                                          " does not list the writer " + to_hex(block.writer)};
+    }
+  }
+  return {};
 }
 
 void Core::on_reply(const Status& status, reply::PagePicked& reply) {
@@ -48,10 +108,11 @@ void Core::settle_audits() {
     const auto connection = connections_.connection_to(audit.node);
     for (auto& [id, check] : audit.checks) {
       if (!connection || check.asked || check.number == 0) continue;
-      Bytes address(check.op->address.view());
-      if (!connections_.send(*connection, make_message(MessageType::get, id, std::move(address)))) {
-        break;
-      }
+      swarm::Message message =
+          audit.records_from ? make_message(MessageType::read_records, id,
+                                            codec::Writer().u64(*audit.records_from).take())
+                             : make_message(MessageType::get, id, Bytes(check.op->address.view()));
+      if (!connections_.send(*connection, std::move(message))) break;
       check.asked = connection;
     }
   }

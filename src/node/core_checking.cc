@@ -75,7 +75,7 @@ Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
   Audit* audit = audit_of(id);
   const auto spot = checks_.find(peer);
   SpotCheck* check = spot != checks_.end() && spot->second.number == id ? &spot->second : nullptr;
-  if (audit != nullptr) check = &audit->checks.at(id);
+  if (audit != nullptr && !audit->records_from) check = &audit->checks.at(id);
   if (check == nullptr || check->asked != connection) return Handled::done;
   auto answer = decode_answer(message.payload);
   if (answer.ok()) put_known_head(peer, *answer);
@@ -91,7 +91,7 @@ Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
     answer = proves_nothing();
   }
   if (!head.ok()) answer = proves_nothing();
-  if (audit != nullptr) {
+  if (audit != nullptr && !audit->records_from) {
     finish_audited(id, *answer);
     return Handled::done;
   }

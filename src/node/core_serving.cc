@@ -127,6 +127,9 @@ std::optional<StoreRequest> Core::read_request(const Connections::Incoming& inco
     case MessageType::scan:
       out = request::Scan{incoming.connection, message.request_id, in.fixed<Address>()};
       break;
+    case MessageType::read_records:
+      out = request::ReadRecords{incoming.connection, message.request_id, in.u64()};
+      break;
     default: out = request::ReadDocument{incoming.connection, message.request_id, in.u64()}; break;
   }
   return in.finish("request").ok() ? out : std::nullopt;
@@ -219,23 +222,38 @@ void Core::on_reply(const Status& status, reply::Answered& reply) {
     on_local_answer(reply.id, status, std::move(reply.answer));
     return;
   }
+  answer_request(
+      status, reply.session, reply.announcement,
+      [&reply] { return make_message(MessageType::answer, reply.id, encode(reply.answer)); },
+      reply.id);
+}
+
+void Core::on_reply(const Status& status, reply::RecordsRead& reply) {
+  answer_request(
+      status, reply.session, reply.announcement,
+      [&reply] { return make_message(MessageType::records, reply.id, encode(reply.page)); },
+      reply.id);
+}
+
+// What the store found for the oldest request that it had, behind the head that it is under.
+void Core::answer_request(const Status& status, SessionKey session,
+                          const std::optional<Announcement>& announcement,
+                          const std::function<swarm::Message()>& message, std::uint64_t id) {
   const ReadIntake::Asker asker = requests_.replied();
   if (!connections_.is_open(asker.connection)) {
     serve_in_place_of(asker);
     return;
   }
   if (status.ok()) {
-    send_announcement(reply.session, reply.announcement);
-    const bool taken = connections_.send(
-        reply.session, make_message(MessageType::answer, reply.id, encode(reply.answer)));
-    if (!taken) {
-      connections_.drop(reply.session, {StatusCode::failure, "the peer asks without reading"});
+    send_announcement(session, announcement);
+    if (!connections_.send(session, message())) {
+      connections_.drop(session, {StatusCode::failure, "the peer asks without reading"});
       return;
     }
   } else {
-    send_error(reply.session, reply.id, status);
+    send_error(session, id, status);
   }
-  serve_more(reply.session);
+  serve_more(session);
 }
 
 void Core::on_reply(const Status& status, reply::Greeted& reply) {

@@ -110,6 +110,7 @@ struct Audit {
   NodeId node;
   Outbox::OpPlace from;
   std::uint64_t deadline_ms = 0;
+  std::optional<std::uint64_t> records_from{};  // then the next records of its log instead
 };
 struct ReadBackup {  // as request::ReadBackup
   Ticket ticket = 0;
@@ -208,6 +209,8 @@ struct AuditOutcome {
   std::uint64_t false_ones = 0;         // the state contradicts the log
   std::optional<KeptEvidence> proof;    // of the first of them
   std::optional<Outbox::OpPlace> next;  // absent: that was all
+  std::vector<Bytes> records;           // asked for
+  std::optional<log::Head> head;        // with records: accepted, of a log that has them
 };
 
 struct RestoreOutcome {

@@ -113,6 +113,29 @@ Result<EvidenceMessage> decode_evidence_message(BytesView bytes) {
   return out;
 }
 
+Bytes encode(const RecordsPage& page) {
+  codec::Writer out;
+  out.u8(kFormat).prefixed(log::encode(page.head)).u64(page.from).varint(page.records.size());
+  for (const Bytes& record : page.records) out.prefixed(record);
+  return out.take();
+}
+
+Result<RecordsPage> decode_records_page(BytesView bytes) {
+  codec::Reader in(bytes);
+  RecordsPage out;
+  if (in.u8() != kFormat) in.fail();
+  const BytesView head = in.prefixed(log::kSignedHeadBytes);
+  out.from = in.u64();
+  constexpr std::size_t kLeastRecordBytes = 146;
+  const std::size_t records = in.count(limits::kScanPageEntries, kLeastRecordBytes);
+  for (std::size_t i = 0; i < records && in.ok(); ++i) {
+    out.records.emplace_back(in.prefixed(limits::kRecordBytes));
+  }
+  KVSWARM_RETURN_IF_ERROR(in.finish("page of records"));
+  KVSWARM_ASSIGN_OR_RETURN(out.head, log::decode_signed_head(head));
+  return out;
+}
+
 Bytes encode(const ErrorMessage& error) {
   codec::Writer out;
   out.u8(static_cast<std::uint8_t>(error.code));
@@ -150,6 +173,8 @@ std::optional<swarm::Lane> known_lane(MessageType type) {
     case MessageType::get:
     case MessageType::scan:
     case MessageType::answer:
+    case MessageType::read_records:
+    case MessageType::records:
     case MessageType::read_document:
     case MessageType::document: return swarm::Lane::gets;
   }

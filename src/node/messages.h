@@ -25,6 +25,8 @@ enum class MessageType : std::uint8_t {
   read_document = 9,  // request: a document number
   document = 10,      // its JSON text, or nothing when not known
   error = 11,         // a request that could not be served: why
+  read_records = 13,  // request: index of the first record
+  records = 14,       // of the sender's log, from there on
   evidence = 12,      // heads of others that the sender accepted, and proof against others
 };
 
@@ -54,6 +56,10 @@ struct ErrorMessage {
 };
 Bytes encode(const ErrorMessage& error);
 Result<ErrorMessage> decode_error(BytesView bytes);
+
+// Some records of the sender's log, and its newest head.
+Bytes encode(const RecordsPage& page);
+Result<RecordsPage> decode_records_page(BytesView bytes);  // frames only; contents unchecked
 
 struct EvidenceMessage {
   std::vector<log::SignedHead> heads;

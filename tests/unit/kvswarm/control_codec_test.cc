@@ -43,7 +43,8 @@ std::vector<Request> requests() {
           ReceiptRequest{3, 4},
           EvidenceRequest{},
           BackupRequest{5, true},
-          AuditRequest{filled<NodeId>(1), {2, 3, 4}, 5}};
+          AuditRequest{filled<NodeId>(1), {2, 3, 4}, 5, {}},
+          AuditRequest{filled<NodeId>(1), {}, 5, 6}};
 }
 
 std::vector<Response> responses() {
@@ -68,24 +69,34 @@ std::vector<Response> responses() {
   write.reached = true;
   write.destinations = {{filled<NodeId>(5), 300, 1, 1, "it is away"}};
   write.refused = {{7, "cool", log::Outcome::superseded, filled<NodeId>(5)}};
+  AuditPart audit{6,
+                  1,
+                  1,
+                  1,
+                  1,
+                  2,
+                  "the state ...",
+                  "kvswarm...",
+                  node::Outbox::OpPlace{1, 2, 3},
+                  {"record", "another"},
+                  log::Head()};
   StatusTexts status;
   status.text = "id ...\n";
   status.json = "{\"id\":1}";
   status.document = "{}";
   status.holders = {filled<NodeId>(1), filled<NodeId>(2)};
-  return {
-      found,
-      absent,
-      page,
-      last,
-      node::ScanOutcome(),
-      write,
-      status,
-      node::SavedFile{"kvswarm..."},
-      EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}},
-      node::BackupPart{3, filled<NodeId>(1), filled<SwarmId>(2), "rows", false},
-      AuditPart{6, 1, 1, 1, 1, 2, "the state ...", "kvswarm...", node::Outbox::OpPlace{1, 2, 3}},
-      AuditPart()};
+  return {found,
+          absent,
+          page,
+          last,
+          node::ScanOutcome(),
+          write,
+          status,
+          node::SavedFile{"kvswarm..."},
+          EvidenceTexts{{{"line", "{}", "name", "kvswarm..."}}},
+          node::BackupPart{3, filled<NodeId>(1), filled<SwarmId>(2), "rows", false},
+          audit,
+          AuditPart()};
 }
 
 // A decoder's own complaint looks like an error response of the same code: the text tells.
@@ -152,7 +163,8 @@ TEST_CASE("the requests of docs/formats/control.md are what it says they are") {
   AuditRequest audit{
       *fixed_from_hex<NodeId>("8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
       {1, 3, 1},
-      10'000};
+      10'000,
+      5};
   CHECK(encode(Request(audit)) == test::format_example("control.md", "audit request"));
 }
 

@@ -1,6 +1,8 @@
 // An audit of a storage node by a writer: every op with a receipt is asked for, and a state that
 // does not follow from its log is caught, with a file that proves it (promise A4).
 #include "base/limits.h"
+#include "codec/writer.h"
+#include "node/log_checker.h"
 #include "node/verification.h"
 #include "unit/node/talk.h"
 
@@ -120,6 +122,139 @@ TEST_CASE(
   const auto& evidence = std::get<EvidenceList>(*auditor.outcome()).evidence;
   REQUIRE(evidence.size() == 1);
   CHECK(evidence[0].saved == found.proof->saved);
+}
+
+// Records of a log, from the storage node's store, as an audit reads them.
+struct LogReader : Auditor {
+  Result<AuditOutcome> read(std::uint64_t from) {
+    event::Audit event;
+    event.ticket = ++ticket;
+    event.node = pair.storage.key.id();
+    event.deadline_ms = kSoonMs;
+    event.records_from = from;
+    step(event);
+    exchange();
+    REQUIRE(heard.back().type == static_cast<std::uint8_t>(MessageType::read_records));
+    REQUIRE(heard.back().payload == codec::Writer().u64(from).bytes());
+    StoreReply reply = pair.storage.ask(request::ReadRecords{5, 1, from});
+    REQUIRE(reply.status.ok());
+    RecordsPage page = std::get<reply::RecordsRead>(std::move(reply.body)).page;
+    if (alter_page) alter_page(page);
+    say(MessageType::records, heard.back().request_id, encode(page));
+    if (!outcome().ok()) return outcome().status();
+    return std::get<AuditOutcome>(*outcome());
+  }
+  std::function<void(RecordsPage&)> alter_page;
+};
+
+TEST_CASE("A4: an audit reads a whole log, which is the one that the node's head signs") {
+  LogReader reader;
+  for (int i = 0; i < 5; ++i) reader.deliver({put("k", std::to_string(i))});
+  reader.meet();
+  const auto page = reader.read(0);
+  REQUIRE(page.ok());
+  REQUIRE(page->records.size() == 6);
+  LogChecker checker(reader.pair.document->swarm());
+  for (const Bytes& record : page->records) REQUIRE(checker.add(record).ok());
+  CHECK(checker.finish(*page->head).ok());
+  CHECK(reader.read(4)->records.size() == 2);
+  CHECK(reader.read(6)->records.empty());
+  CHECK(reader.read(~std::uint64_t{0})->records.empty());
+  // One that is left out, another order, a head of another log.
+  LogChecker short_log(reader.pair.document->swarm());
+  REQUIRE(short_log.add(page->records[0]).ok());
+  CHECK(short_log.finish(*page->head).code() == StatusCode::corruption);
+  CHECK(short_log.add(page->records[2]).status().code() == StatusCode::corruption);
+}
+
+TEST_CASE("A4: a record that contradicts the ones before it ends the reading of a log") {
+  Auditor auditor;
+  auditor.deliver({put("k", "1")});
+  const auto record_at = [&auditor](std::uint64_t index) {
+    return log::decode_record(auditor.pair.storage.disk_row(rows::record(index))).value();
+  };
+  const auto refused = [&](std::uint64_t index, const std::function<void(log::Record&)>& change) {
+    LogChecker checker(auditor.pair.document->swarm());
+    for (std::uint64_t i = 0; i < index; ++i) {
+      REQUIRE(checker.add(log::encode(record_at(i))).ok());
+    }
+    log::Record changed = record_at(index);
+    change(changed);
+    return checker.add(log::encode(changed)).status().code() == StatusCode::corruption;
+  };
+  CHECK_FALSE(refused(1, [](log::Record&) {}));
+  CHECK(refused(1, [](log::Record& record) { record.previous_log_root.data[0] ^= 1; }));
+  CHECK(refused(1, [](log::Record& record) { record.time_ms = 1; }));
+  CHECK(refused(1, [](log::Record& record) { record.document.number = 0; }));
+  CHECK(refused(1, [](log::Record& record) { record.document.hash.data[0] ^= 1; }));
+  CHECK(refused(1, [](log::Record& record) { record.blocks[0].number = 2; }));
+  CHECK(refused(1, [](log::Record& record) { record.blocks.push_back(record.blocks[0]); }));
+  CHECK(refused(0, [](log::Record& record) { record.state_root.data[0] ^= 1; }));
+  CHECK(refused(0, [](log::Record& record) {
+    record.type = log::RecordType::epoch;
+    record.epoch = {1, {0, 3, {}}, {}};  // as if three records had been before it
+  }));
+  CHECK_FALSE(refused(0, [](log::Record& record) {
+    record.type = log::RecordType::epoch;
+    record.epoch = {1, {}, {0, 3, {}}};
+  }));
+}
+
+TEST_CASE("A1, A4: records that a node should not have are found by who reads them") {
+  LogReader reader;
+  reader.deliver({put("k", "1")});
+  reader.meet();
+  const auto code = [&reader] { return reader.read(0).status().code(); };
+  REQUIRE(code() == StatusCode::ok);
+  SECTION("a block of a writer that the document does not list") {
+    reader.alter_page = [&reader](RecordsPage& page) {
+      log::Record record = log::decode_record(page.records[1]).value();
+      record.blocks[0].writer = reader.pair.storage.key.id();
+      page.records[1] = log::encode(record);
+    };
+    CHECK(code() == StatusCode::corruption);
+    CHECK(reader.outcome().status().message().find("record 1: document 1 does not list") == 0);
+  }
+  SECTION("a document that is another one here") {
+    reader.alter_page = [](RecordsPage& page) {
+      log::Record record = log::decode_record(page.records[0]).value();
+      record.document.hash.data[0] ^= 1;
+      page.records[0] = log::encode(record);
+    };
+    CHECK(code() == StatusCode::conflict);
+  }
+  SECTION("what is no record") {
+    reader.alter_page = [](RecordsPage& page) { page.records[0][0] = '\7'; };
+    CHECK(code() == StatusCode::newer_version);
+  }
+  SECTION("other records than those that were asked for") {
+    reader.alter_page = [](RecordsPage& page) { page.from = 1; };
+    CHECK(code() == StatusCode::corruption);
+  }
+  SECTION("a head that contradicts one that was announced") {
+    reader.alter_page = [&reader](RecordsPage& page) {
+      log::Head head = log::decode_head(page.head.head).value();
+      head.state_root.data[0] ^= 1;
+      page.head = log::sign_head(head, reader.pair.storage.key);
+    };
+    CHECK(code() == StatusCode::conflict);
+  }
+}
+
+TEST_CASE("a storage node gives the records of its log to whoever asks, behind its head") {
+  Talk talk(start_of_storage, &Pair::storage);
+  talk.pair.commit({talk.pair.put("a", "1")});
+  talk.connect(crypto::SigningKey::generate(talk.random));
+  talk.say(MessageType::read_records, 7, codec::Writer().u64(1).take());
+  REQUIRE(talk.count(MessageType::records) == 1);
+  CHECK(talk.count(MessageType::announcement) == 1);
+  const auto page = decode_records_page(talk.heard.back().payload);
+  REQUIRE(page.ok());
+  CHECK(talk.heard.back().request_id == 7);
+  CHECK(page->from == 1);
+  CHECK(page->records.size() == 1);
+  talk.say(MessageType::read_records, 8, "short");
+  CHECK(talk.is_closed());
 }
 
 TEST_CASE("A4: an audit ends with the reason when the node does not answer, or proves nothing") {

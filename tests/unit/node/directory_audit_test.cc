@@ -156,7 +156,10 @@ TEST_CASE(
                [&change](log::Record& record) { change(record.blocks.at(0)); });
   };
   SECTION("of a writer that the document does not list") {
-    sign([&whole](log::CommittedBlock& block) { block.writer = whole.storage.key.id(); });
+    sign([&whole](log::CommittedBlock& block) {
+      block.writer = whole.storage.key.id();
+      block.number = 1;
+    });
     whole.check_found("record 2", "does not list the writer");
   }
   SECTION("that leaves one out") {

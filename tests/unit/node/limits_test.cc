@@ -300,7 +300,7 @@ TEST_CASE("random bytes after the handshake end the connection, never the node")
 }
 
 TEST_CASE("malformed messages of every type end that connection only") {
-  for (int type = 1; type <= 12; ++type) {
+  for (int type = 1; type <= 14; ++type) {
     Stage stage;
     Stranger stranger(stage, 2);
     Stranger other(stage, 4);

@@ -1,6 +1,8 @@
 // The messages between nodes: the worked examples of docs/formats/messages.md, and strictness.
 #include "node/messages.h"
 
+#include "base/limits.h"
+#include "node/log_checker.h"
 #include "support/catch.h"
 #include "support/format_example.h"
 #include "unit/node/codec_checks.h"
@@ -155,6 +157,28 @@ TEST_CASE("an error names a code that exists and at most 1,024 bytes of text") {
   CHECK(decode_error(encode(longer))->text == Bytes(1024, 'x'));
 }
 
+TEST_CASE(
+    "the records of docs/formats/messages.md are the log of its head, and decode only whole") {
+  const Bytes example = test::format_example("messages.md", "records");
+  const auto page = decode_records_page(example);
+  REQUIRE(page.ok());
+  CHECK(encode(*page) == example);
+  CHECK(page->head == signed_head());
+  CHECK(page->from == 0);
+  REQUIRE(page->records.size() == 2);
+  CHECK(page->records[1] == test::format_example("log.md", "apply record"));
+  const log::Head head = log::decode_head(page->head.head).value();
+  LogChecker checker(head.swarm);
+  CHECK(checker.add(page->records[0]).ok());
+  // The example's block is not the first of its stream: no whole log has it there.
+  CHECK_FALSE(checker.add(page->records[1]).ok());
+  CHECK(checks::accepted_lengths(example, decode_records_page) == 0);
+  CHECK(checks::ambiguous(example, decode_records_page) == 0);
+  RecordsPage too_many = *page;
+  too_many.records.assign(limits::kScanPageEntries + 1, page->records[0]);
+  CHECK_FALSE(decode_records_page(encode(too_many)).ok());
+}
+
 TEST_CASE("a message travels in the lane of its type") {
   using swarm::Lane;
   CHECK(lane_of(MessageType::hello) == Lane::control);
@@ -163,8 +187,9 @@ TEST_CASE("a message travels in the lane of its type") {
   CHECK(lane_of(MessageType::error) == Lane::control);
   CHECK(lane_of(MessageType::block) == Lane::blocks);
   CHECK(lane_of(MessageType::receipt) == Lane::receipts);
-  for (const auto type : {MessageType::get, MessageType::scan, MessageType::answer,
-                          MessageType::read_document, MessageType::document}) {
+  for (const auto type :
+       {MessageType::get, MessageType::scan, MessageType::answer, MessageType::read_document,
+        MessageType::document, MessageType::read_records, MessageType::records}) {
     CHECK(lane_of(type) == Lane::gets);
   }
   const swarm::Message message = make_message(MessageType::scan, 77, "where");
