@@ -45,7 +45,7 @@ Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
   Status bad = head.status();
   if (bad.ok() && !is_accepted(peer, page->head)) {
     bad = contradiction(peer, page->head);
-    if (bad.ok() && !is_forgotten(*head)) return Handled::too_early;
+    if (bad.ok() && !is_forgotten(peer, {head->epoch, head->length})) return Handled::too_early;
     if (bad.ok()) bad = Status(StatusCode::unavailable, "it answers from a head that is long past");
   }
   if (bad.ok()) bad = check_records(*audit, *page);
