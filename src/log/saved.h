@@ -151,7 +151,7 @@ struct EvidenceFacts {
   std::optional<CheckedReceipt> receipt;
   std::optional<Refusal> refusal;
   std::vector<DocumentRef> documents;
-  std::vector<ReceiptFacts::EntryFact> entries;  // of a false transition
+  std::vector<ReceiptFacts::EntryFact> entries;  // of a false transition, for the next one
   std::optional<TransitionFacts> transition;     // filled in by src/node/transition.h
 };
 

@@ -317,6 +317,7 @@ class Core {
   void finish_audited(std::uint64_t request_id, const Answer& answer);
   void finish_completed(std::uint64_t request_id, const log::FalseTransition& transition);
   void note_false(Audit& audit, const log::FalseTransition& transition);
+  void end_audit_with(std::uint64_t request_id, const Status& why);
   void end_audits(const std::function<std::optional<Status>(Ticket, const Audit&)>& why);
 
   // Destinations that came back from an older copy (core_refill.cc)

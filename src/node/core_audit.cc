@@ -55,10 +55,7 @@ Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
     audit->checks.clear();
     return Handled::done;
   }
-  const std::uint64_t id = message.request_id;
-  end_audits([id, &bad](Ticket, const Audit& candidate) {
-    return candidate.checks.count(id) > 0 ? std::optional(bad) : std::nullopt;
-  });
+  end_audit_with(message.request_id, bad);
   return Handled::done;
 }
 
@@ -165,9 +162,7 @@ void Core::finish_audited(std::uint64_t request_id, const Answer& answer) {
       const NodeId node = audit.node;
       const Status why =
           judged.why.with_context("node " + short_hex(node) + " gave an answer that does not hold");
-      end_audits([request_id, &why](Ticket, const Audit& candidate) {
-        return candidate.checks.count(request_id) > 0 ? std::optional(why) : std::nullopt;
-      });
+      end_audit_with(request_id, why);
       return;
     }
   }
@@ -195,6 +190,13 @@ void Core::note_false(Audit& audit, const log::FalseTransition& transition) {
                          {},
                          log::encode(log::Saved{document_.swarm(), log::Evidence(transition)}),
                          std::move(facts).value()};
+}
+
+// The one that waits for this.
+void Core::end_audit_with(std::uint64_t request_id, const Status& why) {
+  end_audits([request_id, &why](Ticket, const Audit& audit) {
+    return audit.checks.count(request_id) > 0 ? std::optional(why) : std::nullopt;
+  });
 }
 
 // Those of which `why` has something to say: ok is the outcome.

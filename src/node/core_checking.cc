@@ -19,12 +19,6 @@ bool is_as_applied(const Outbox::PickedOp& op, const std::optional<state::Leaf>&
          leaf->index == op.index && leaf->record_number == op.entry.receipt.record_index;
 }
 
-Answer proves_nothing() {
-  Answer out;
-  out.kind = AnswerKind::moving;
-  return out;
-}
-
 }  // namespace
 
 void Core::draw_check(const NodeId& peer, log::Receipt receipt) {
@@ -79,29 +73,34 @@ Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
   if (check == nullptr || check->asked != connection) return Handled::done;
   auto answer = decode_answer(message.payload);
   if (answer.ok()) put_known_head(peer, *answer);
+  const auto head =
+      answer.ok() && !answer->at ? log::decode_head(answer->head.head) : answer.status();
+  std::optional<LogPlace> unknown;  // where a head stands that was not accepted
+  Status bad = answer.ok() && answer->at ? Status() : head.status();
   if (answer.ok() && answer->at) {
-    if (!is_forgotten(peer, *answer->at)) return Handled::too_early;
-    answer = proves_nothing();
+    unknown = answer->at;
+  } else if (bad.ok() && !is_accepted(peer, answer->head)) {
+    bad = contradiction(peer, answer->head);
+    if (bad.ok()) unknown = LogPlace{head->epoch, head->length};
+    if (!bad.ok()) tell(Severity::error, bad.message());
   }
-  const auto head = answer.ok() ? log::decode_head(answer->head.head) : answer.status();
-  if (head.ok() && !is_accepted(peer, answer->head)) {
-    const Status fork = contradiction(peer, answer->head);
-    if (fork.ok() && !is_forgotten(peer, {head->epoch, head->length})) return Handled::too_early;
-    if (!fork.ok()) tell(Severity::error, fork.message());
-    answer = proves_nothing();
+  if (unknown) {
+    if (!is_forgotten(peer, *unknown)) return Handled::too_early;
+    check->asked
+        .reset();  // overtaken by more heads than are remembered: once more, until the deadline
+    return Handled::done;
   }
-  if (!head.ok()) answer = proves_nothing();
-  if (audit != nullptr && !audit->records_from) {
-    finish_audited(id, *answer);
+  if (audit != nullptr) {
+    bad.ok() ? finish_audited(id, *answer) : end_audit_with(id, bad);
     return Handled::done;
   }
   const Outbox::PickedOp op = std::move(*check->op);
   checks_.erase(spot);
-  finish_check(peer, op, *answer);
+  if (bad.ok()) finish_check(peer, op, *answer);
   return Handled::done;
 }
 
-// `answer` is of a head that was accepted, or `moving`.
+// `answer` is of a head that was accepted.
 Core::Judged Core::judge_check(const Outbox::PickedOp& op, const Answer& answer) const {
   Judged out;
   const auto applied = log::decode_head(op.entry.receipt.head.head);

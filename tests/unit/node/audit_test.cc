@@ -277,8 +277,24 @@ TEST_CASE("A4: an audit ends with the reason when the node does not answer, or p
   auditor.meet();
   auditor.alter = [](Answer& answer) { answer.proof[5] = static_cast<char>(answer.proof[5] ^ 1); };
   CHECK(auditor.step_from({}).status().code() == StatusCode::corruption);
+  auditor.alter = [&auditor](Answer& answer) {  // of another log of that length
+    log::Head head = log::decode_head(answer.head.head).value();
+    head.log_root.data[0] ^= 1;
+    answer.head = log::sign_head(head, auditor.pair.storage.key);
+  };
+  CHECK(auditor.step_from({}).status().code() == StatusCode::conflict);
   auditor.alter = {};
   CHECK(auditor.step_from({}).ok());
+  auditor.step(event::Audit{++auditor.ticket, auditor.pair.storage.key.id(), {}, kSoonMs});
+  auditor.exchange();
+  auditor.say(MessageType::answer, auditor.heard.back().request_id, "garbage");
+  CHECK(auditor.code() == StatusCode::corruption);
+  // An error of the node.
+  auditor.step(event::Audit{++auditor.ticket, auditor.pair.storage.key.id(), {}, kSoonMs});
+  auditor.exchange();
+  auditor.say(MessageType::error, auditor.heard.back().request_id,
+              encode(ErrorMessage{StatusCode::disk_full, "why"}));
+  CHECK(auditor.code() == StatusCode::disk_full);
 }
 
 }  // namespace
