@@ -105,7 +105,7 @@ class Audit final : public Verb {
         counted(report.operations, "op") + " with a receipt: " + with_commas(report.as_applied) +
         " as applied, " + with_commas(report.replaced) + " replaced by a later op, " +
         with_commas(report.absent) + " not there any more, " + with_commas(report.unknown) +
-        " of an earlier epoch, " + with_commas(report.contradicted) + " contradicted");
+        " of an earlier epoch of its log, " + with_commas(report.contradicted) + " contradicted");
     return Status();
   }
 

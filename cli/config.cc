@@ -86,7 +86,10 @@ class ConfigVerb final : public Verb {
 
  private:
   Status update(const std::string& path, const ConfigUpdate& changes) const {
-    const FolderLock lock(path);  // of the link, where it is one
+    std::error_code error;
+    const auto canonical = std::filesystem::canonical(path, error);  // a link goes on leading there
+    const std::string target = error ? path : canonical.string();
+    const FolderLock lock(target);
     const Result<Config> before = Config::load(path);
     if (!before.ok()) return before.status();
     const Result<Config> after = before->update(changes);
@@ -95,9 +98,7 @@ class ConfigVerb final : public Verb {
       if (json_) return print_line(before->changes_json(*after));
       return print(before->changes_text(*after));
     }
-    std::error_code error;
-    const auto target = std::filesystem::canonical(path, error);  // a link goes on leading there
-    if (Status saved = after->save(error ? path : target.string()); !saved.ok()) return saved;
+    if (Status saved = after->save(target); !saved.ok()) return saved;
     say(path + " is now document " + std::to_string(after->number()) + " (" +
         short_id(after->hash()) +
         "); what was written under an older one is verified with a copy " + "of that one");

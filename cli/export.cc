@@ -33,6 +33,9 @@ class Export final : public Verb {
       return output->ok();
     });
     progress.clear();
+    if (!output->ok() || (!report.ok() && output->has_its_name())) {
+      if (const Status written = output->finish(); !written.ok()) return written;
+    }
     if (!report.ok()) return report.status();
     const bool leaves_older = !report->missing.empty() && output->takes_a_place();
     if (!leaves_older) {

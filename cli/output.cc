@@ -70,11 +70,22 @@ Result<Output> Output::create(const std::string& path) {
   const auto target = std::filesystem::weakly_canonical(path, error);
   Output out(-1, path);
   out.place_ = error ? path : target.string();
-  out.temporary_ = out.place_ + ".tmp-" + std::to_string(getpid());
   out.takes_a_place_ = is_there;
-  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-  out.fd_ = open(out.temporary_.c_str(), flags, is_there ? about.st_mode & 0777 : 0666);
-  if (out.fd_ >= 0) return out;
+  if (is_there && access(path.c_str(), W_OK) != 0) {
+    return system_error("cannot write " + path, errno);
+  }
+  // What a killed process with this number left behind is not ours to take.
+  constexpr int kTemporaryNames = 100;
+  for (int attempt = 0; attempt < kTemporaryNames && out.fd_ < 0; ++attempt) {
+    out.temporary_ = out.place_ + ".tmp-" + std::to_string(getpid());
+    if (attempt > 0) out.temporary_ += "-" + std::to_string(attempt);
+    out.fd_ = open(out.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (out.fd_ < 0 && errno != EEXIST) break;
+  }
+  if (out.fd_ >= 0) {
+    if (is_there) static_cast<void>(fchmod(out.fd_, about.st_mode & 07777));
+    return out;
+  }
   out.temporary_.clear();
   return system_error("cannot write " + path, errno);
 }

@@ -34,6 +34,7 @@ class Output {
   void flush();
   bool ok() const { return status_.ok(); }
   const std::string& name() const { return name_; }
+  bool has_its_name() const { return temporary_.empty(); }
   bool takes_a_place() const { return takes_a_place_; }  // of a file that is there
   // Flushes and closes. The descriptor of standard output stays open for the next writer.
   Status finish();

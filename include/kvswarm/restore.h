@@ -60,8 +60,8 @@ struct RestoreReport {
 // machine; unavailable when nobody could be asked: then a
 // directory made from a backup is there, and a restore without `from` finishes. With `from` also:
 // corruption and newer_version (the file; nothing was written), usage (the directory is there),
-// disk_full (nothing of it is left). interrupted: nothing was declared, and a directory is there
-// only if the message says so.
+// disk_full (nothing of it is left). interrupted: a directory is there only if the message
+// says so, and what is missing may be declared or not; a dry run tells.
 KVSWARM_EXPORT Result<RestoreReport> restore(const RestoreOptions& options) noexcept;
 
 }  // namespace kvswarm

@@ -52,7 +52,8 @@ struct DirectoryAuditReport {
 
 // Checks everything that a storage node's directory says of its own log and state, row by row; what
 // is not a storage node's has nothing to check. `each`, which may be empty, hears what is being
-// read. Nothing is written. in_use while a node runs on the directory; not_found; corruption, with
+// read. It writes what opening a LevelDB store
+// writes, and nothing else. in_use while a node runs on the directory; not_found; corruption, with
 // the place, for the first thing that does not hold.
 KVSWARM_EXPORT Result<DirectoryAuditReport> audit_directory(
     const std::string& directory,

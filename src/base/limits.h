@@ -116,6 +116,7 @@ inline constexpr std::size_t kHeadHints = 16;  // heads that third parties told,
 inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
 inline constexpr std::uint64_t kReceiptsPerCheck = 16;  // of which a writer checks an op, at random
 inline constexpr std::uint64_t kCheckMs = 10'000;       // for that; then it is let go
+inline constexpr std::size_t kAuditWriters = 65536;     // of one log that is checked
 inline constexpr std::size_t kAuditOps = 64;            // looked at in one step of an audit
 inline constexpr std::size_t kCheckRows = 256;  // receipts read to show that a key is missing
 

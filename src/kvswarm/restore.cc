@@ -48,7 +48,8 @@ Result<RestoreReport> ask_and_declare(const RestoreOptions& options,
   constexpr std::chrono::milliseconds kLook(50);
   while (future.wait_for(kLook) != std::future_status::ready) {
     if (options.interrupt == nullptr || !*options.interrupt) continue;
-    return Status(StatusCode::interrupted, "interrupted before anything was declared");
+    return Status(StatusCode::interrupted, "interrupted; `kvswarm restore -d " + options.directory +
+                                               " --dry-run` says what is still missing");
   }
   KVSWARM_ASSIGN_OR_RETURN(const node::Outcome answered, future.get());
   const auto& outcome = std::get<node::RestoreOutcome>(answered);
@@ -80,7 +81,7 @@ Result<std::optional<RestoreReport::Backup>> check_from(const RestoreOptions& op
   KVSWARM_RETURN_IF_ERROR(check_new_directory(options.directory));
   KVSWARM_ASSIGN_OR_RETURN(const CheckedBackup checked,
                            check_backup(options.from, options.interrupt));
-  KVSWARM_RETURN_IF_ERROR(check_not_running(checked));
+  if (!options.dry_run) KVSWARM_RETURN_IF_ERROR(check_not_running(checked));
   return std::optional(
       RestoreReport::Backup{to_hex(checked.node), checked.wall_ms, checked.report});
 }

@@ -177,6 +177,7 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
   }
   KVSWARM_RETURN_IF_ERROR(apply(commit, *checked));
   verdict.record_index = commit.record_index;
+  verdict.is_new = true;
   return verdict;
 }
 

@@ -36,6 +36,7 @@ struct BlockVerdict {
   std::optional<std::uint64_t> record_index;  // committed now or earlier
   std::optional<log::SignedRefusal> refusal;  // signed "no"
   bool no_room = false;                       // that is why
+  bool is_new = false;                        // committed now
   Status malformed;                           // not even a block: nothing to sign about
   // Refused as a fork: the block that was committed, whose writer signed both.
   std::optional<log::SavedHeader> contradicted{};

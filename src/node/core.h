@@ -88,8 +88,9 @@ class Core {
     std::uint64_t fetches = 0;
     unsigned repeats = 0;
     LogPlace least;  // of the holder's log: seen when it was asked, and of receipts (R3, R2)
-    std::optional<Hash> nonce{};  // that the holder is to sign; the answer becomes a file
-    Bytes key{};                  // for that file
+    std::optional<std::uint64_t> epoch{};  // of those receipts
+    std::optional<Hash> nonce{};           // that the holder is to sign; the answer becomes a file
+    Bytes key{};                           // for that file
   };
   // Whether the state of a destination has an op that it gave a receipt for.
   struct SpotCheck {
@@ -97,6 +98,7 @@ class Core {
     std::uint64_t deadline_ms = 0;       // monotonic
     std::optional<Outbox::PickedOp> op;  // absent: still being picked
     std::optional<ConnectionId> asked;
+    LogPlace least{};  // of the node's log, seen when it was asked (R3)
   };
   // What the state of a node says of an op that its log applied.
   enum class Verdict { as_applied, replaced, absent, unknown, no_proof, false_state };
@@ -112,6 +114,8 @@ class Core {
     std::uint64_t deadline_ms = 0;              // monotonic
     std::optional<std::uint64_t> records_from;  // these are asked for, and no op
     bool is_picked = false;
+    std::uint64_t waits_for = 0;  // the fetch of a document; 0: none
+    std::uint64_t fetches = 0;
     std::map<std::uint64_t, SpotCheck> checks;  // not answered yet, by request id
     AuditOutcome outcome;
   };
@@ -313,6 +317,8 @@ class Core {
   void forget_audits(ConnectionId gone);
   Audit* audit_of(std::uint64_t request_id);
   Handled on_records(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
+  Status fetch_for(Audit& audit, ConnectionId connection, const RecordsPage& page);
+  Status objection_to(const NodeId& node, const LogPlace& least, const Answer& answer) const;
   Status check_records(const Audit& audit, const RecordsPage& page) const;
   void finish_audited(std::uint64_t request_id, const Answer& answer);
   void finish_completed(std::uint64_t request_id, const log::FalseTransition& transition);

@@ -48,6 +48,11 @@ Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
     if (bad.ok() && !is_forgotten(peer, {head->epoch, head->length})) return Handled::too_early;
     if (bad.ok()) bad = Status(StatusCode::unavailable, "it answers from a head that is long past");
   }
+  if (bad.ok()) bad = fetch_for(*audit, connection, *page);
+  if (bad.ok() && audit->waits_for != 0) {
+    audit->checks.at(message.request_id).asked.reset();  // once more, with the document
+    return Handled::done;
+  }
   if (bad.ok()) bad = check_records(*audit, *page);
   if (bad.ok()) {
     audit->outcome.records = std::move(page->records);
@@ -59,7 +64,41 @@ Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
   return Handled::done;
 }
 
-// What documents say of them (promise A1), as far as they are known here.
+// Documents that records name and that are not known here are fetched, one after the other: the
+// audit waits for the first of them.
+Status Core::fetch_for(Audit& audit, ConnectionId connection, const RecordsPage& page) {
+  audit.waits_for = 0;
+  for (std::size_t i = 0; i < page.records.size(); ++i) {
+    const auto record = log::decode_record(page.records[i]);
+    if (!record.ok()) return {};  // check_records says so
+    const log::DocumentRef& named = record->document;
+    if (known_document(named.number) != nullptr) continue;
+    const std::string what = "record " + std::to_string(page.from + i) + " was written under " +
+                             "document " + std::to_string(named.number) + " (" +
+                             short_hex(named.hash) + ")";
+    if (named.number > document_.number()) {
+      return {StatusCode::unavailable, what + ", which is newer than number " +
+                                           std::to_string(document_.number()) +
+                                           " here: pass the newer one with -c"};
+    }
+    const auto wanted = next_missing(named.number);
+    const std::uint64_t id = next_request_;
+    const bool may_ask = wanted && audit.fetches++ < limits::kReadFetches &&
+                         past_documents_.size() < limits::kPastDocuments;
+    if (!may_ask ||
+        !connections_.send(connection, make_message(MessageType::read_document, id,
+                                                    codec::Writer().u64(wanted->number).take()))) {
+      return {StatusCode::unavailable, what + ", which could not be had"};
+    }
+    ++next_request_;
+    fetches_[id] = {connection, audit.node, *wanted, {}};
+    audit.waits_for = id;
+    return {};
+  }
+  return {};
+}
+
+// What documents say of them (promise A1); all are known here.
 Status Core::check_records(const Audit& audit, const RecordsPage& page) const {
   if (page.from != *audit.records_from) return {StatusCode::corruption, "it gave other records"};
   for (std::size_t i = 0; i < page.records.size(); ++i) {
@@ -67,7 +106,7 @@ Status Core::check_records(const Audit& audit, const RecordsPage& page) const {
     const auto record = log::decode_record(page.records[i]);
     if (!record.ok()) return record.status().with_context(place);
     const config::Document* document = known_document(record->document.number);
-    if (document == nullptr) continue;
+    if (document == nullptr) return {StatusCode::corruption, place + " names no document"};
     if (document->hash() != record->document.hash) {
       return {StatusCode::conflict, place + " names another document " +
                                         std::to_string(document->number()) + " than this node has"};
@@ -103,6 +142,7 @@ void Core::on_reply(const Status& status, reply::PagePicked& reply) {
 void Core::settle_audits() {
   for (auto& [ticket, audit] : audits_) {
     const auto connection = connections_.connection_to(audit.node);
+    if (fetches_.count(audit.waits_for) > 0) continue;
     for (auto& [id, check] : audit.checks) {
       if (!connection || check.asked || check.number == 0) continue;
       swarm::Message message =
@@ -111,6 +151,7 @@ void Core::settle_audits() {
                              : make_message(MessageType::get, id, Bytes(check.op->address.view()));
       if (!connections_.send(*connection, std::move(message))) break;
       check.asked = connection;
+      check.least = seen_length(audit.node);
     }
   }
   end_audits([this](Ticket, const Audit& audit) -> std::optional<Status> {
@@ -139,10 +180,29 @@ Core::Audit* Core::audit_of(std::uint64_t request_id) {
   return nullptr;
 }
 
+// What an audit cannot go on with: an answer from before what the node showed, or that it does not
+// hold the key. Data does not move yet, so no honest node says that of a key that it applied.
+Status Core::objection_to(const NodeId& node, const LogPlace& least, const Answer& answer) const {
+  const auto head = log::decode_head(answer.head.head);
+  if (!head.ok()) return head.status();
+  const std::string who = "node " + short_hex(node);
+  if (LogPlace{head->epoch, head->length} < least) {
+    return {StatusCode::corruption, who + " answered from an older head than it signed before"};
+  }
+  if (answer.kind == AnswerKind::moving) {
+    return {StatusCode::moving, who + " says that it does not hold a key that it applied"};
+  }
+  return {};
+}
+
 void Core::finish_audited(std::uint64_t request_id, const Answer& answer) {
   Audit& audit = *audit_of(request_id);
   SpotCheck& check = audit.checks.at(request_id);
   const bool is_put = check.op->kind == log::OpKind::put;
+  if (const Status why = objection_to(audit.node, check.least, answer); !why.ok()) {
+    end_audit_with(request_id, why);
+    return;
+  }
   Judged judged = judge_check(*check.op, answer);
   if (judged.verdict == Verdict::absent && is_put) {
     request::CompleteTransition completion =

@@ -29,7 +29,7 @@ void Core::draw_check(const NodeId& peer, log::Receipt receipt) {
 
 void Core::on_reply(const Status& status, reply::AppliedPicked& reply) {
   const auto check = checks_.find(reply.destination);
-  if (check == checks_.end()) return;  // its time was over
+  if (check == checks_.end() || check->second.op) return;  // its time was over
   if (!status.ok() || !reply.op) {
     checks_.erase(check);
     return;
@@ -70,24 +70,26 @@ Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
   const auto spot = checks_.find(peer);
   SpotCheck* check = spot != checks_.end() && spot->second.number == id ? &spot->second : nullptr;
   if (audit != nullptr && !audit->records_from) check = &audit->checks.at(id);
-  if (check == nullptr || check->asked != connection) return Handled::done;
+  // A number of 0: it was answered before.
+  if (check == nullptr || check->number != id || check->asked != connection) return Handled::done;
   auto answer = decode_answer(message.payload);
   if (answer.ok()) put_known_head(peer, *answer);
-  const auto head =
-      answer.ok() && !answer->at ? log::decode_head(answer->head.head) : answer.status();
   std::optional<LogPlace> unknown;  // where a head stands that was not accepted
-  Status bad = answer.ok() && answer->at ? Status() : head.status();
+  Status bad = answer.status();
   if (answer.ok() && answer->at) {
     unknown = answer->at;
-  } else if (bad.ok() && !is_accepted(peer, answer->head)) {
-    bad = contradiction(peer, answer->head);
-    if (bad.ok()) unknown = LogPlace{head->epoch, head->length};
-    if (!bad.ok()) tell(Severity::error, bad.message());
+  } else if (answer.ok()) {
+    const auto head = log::decode_head(answer->head.head);
+    bad = head.status();
+    if (bad.ok() && !is_accepted(peer, answer->head)) {
+      bad = contradiction(peer, answer->head);
+      if (bad.ok()) unknown = LogPlace{head->epoch, head->length};
+      if (!bad.ok()) tell(Severity::error, bad.message());
+    }
   }
   if (unknown) {
     if (!is_forgotten(peer, *unknown)) return Handled::too_early;
-    check->asked
-        .reset();  // overtaken by more heads than are remembered: once more, until the deadline
+    check->asked.reset();  // overtaken by more heads than are remembered: asked once more
     return Handled::done;
   }
   if (audit != nullptr) {

@@ -76,7 +76,10 @@ bool Core::keep_evidence(const log::Evidence& evidence, const NodeId& from) {
   KeptEvidence kept{now_.wall_ms, from, log::encode(log::Saved{document_.swarm(), evidence}),
                     std::move(*facts)};
   if (kept.saved.size() > limits::kEvidenceBytes) {
-    tell(Severity::warning, "evidence is too large to be kept");
+    const NodeId& who = kept.facts.accused;
+    tell(Severity::warning,
+         "evidence" + (who.is_zero() ? std::string() : " against node " + short_hex(who)) +
+             " is too large to be kept");
     return false;
   }
   const NodeId accused = kept.facts.accused;

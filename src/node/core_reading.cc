@@ -39,6 +39,7 @@ Status Core::remember_receipts(const std::vector<log::SignedHead>& heads, Pendin
     compare_head(signed_head);
     if (head->node == read.holder) {
       read.least = std::max(read.least, LogPlace{head->epoch, head->length});
+      read.epoch = read.least.epoch;
     }
   }
   return {};
@@ -160,6 +161,13 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
   if (LogPlace{head.epoch, head.length} < read.least) {
     end_read(id, Status(StatusCode::corruption,
                         holder + " answered from an older head than it signed before"));
+    return;
+  }
+  if (read.epoch && head.epoch > *read.epoch) {
+    end_read(id,
+             Status(StatusCode::conflict, holder + " was restored since the receipt, in epoch " +
+                                              std::to_string(head.epoch) +
+                                              " of its log: it may lack what the receipt is for"));
     return;
   }
   if (answer.kind == AnswerKind::moving) {

@@ -55,7 +55,7 @@ void Core::on_reply(const Status& status, reply::Committed& reply) {
     ask(request::Sweep{});
   }
   for (const auto& item : reply.items) {
-    if (item.verdict.no_room != told_no_room_ && (item.verdict.no_room || item.receipt)) {
+    if (item.verdict.no_room != told_no_room_ && (item.verdict.no_room || item.verdict.is_new)) {
       told_no_room_ = item.verdict.no_room;
       tell(Severity::info, told_no_room_ ? no_room_line() : "there is room for new blocks again");
     }

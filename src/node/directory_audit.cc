@@ -75,12 +75,20 @@ class Auditing {
 };
 
 Status Auditing::read_head() {
+  KVSWARM_ASSIGN_OR_RETURN(const auto format, store_.get(rows::format()));
+  if (format && *format != Bytes(1, static_cast<char>(rows::kFormat))) {
+    return {StatusCode::newer_version,
+            "the data directory was written by another version of kvswarm"};
+  }
   KVSWARM_ASSIGN_OR_RETURN(const auto node, store_.get(rows::node()));
   const auto id = node ? NodeId::from(*node) : std::nullopt;
   if (!id) return corrupt("the directory does not say whose it is");
   out_.node = *id;
   KVSWARM_ASSIGN_OR_RETURN(const auto row, store_.get(rows::head()));
-  if (!row) return {};
+  if (!row) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto first, store_.get(rows::record(0)));
+    return first ? corrupt("there is a log, and no head of it") : Status();
+  }
   KVSWARM_ASSIGN_OR_RETURN(const auto swarm_row, store_.get(rows::swarm()));
   const auto swarm = swarm_row ? SwarmId::from(*swarm_row) : std::nullopt;
   if (!swarm) return corrupt("the directory does not say of which swarm it is");

@@ -1,5 +1,7 @@
 #include "node/log_checker.h"
 
+#include "base/limits.h"
+
 namespace kvswarm::node {
 namespace {
 
@@ -41,6 +43,9 @@ Status LogChecker::check_epoch(const log::Record& record) {
 
 Status LogChecker::check_streams(const log::Record& record) {
   for (const log::CommittedBlock& block : record.blocks) {
+    if (streams_.size() >= limits::kAuditWriters && streams_.count(block.writer) == 0) {
+      return corrupt("it has more writers than a log may have");
+    }
     rows::StreamCursor& last = streams_[block.writer];
     const bool same = block.incarnation == last.incarnation;
     if (block.incarnation < last.incarnation || block.number != (same ? last.number + 1 : 1)) {

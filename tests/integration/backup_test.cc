@@ -206,6 +206,7 @@ TEST_CASE("a backup is not put back beside the node that it is of, which goes on
   swarm.listen("a");
   REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
   REQUIRE(swarm.as("a", {"backup", "a.backup"}).exit_code == 0);
+  CHECK(swarm.as("new", {"restore", "--from", "a.backup", "--dry-run"}).exit_code == 0);
   const Outcome refused = swarm.as("new", {"restore", "--from", "a.backup"});
   CHECK(refused.exit_code == 8);
   CHECK(contains(refused.errors, "listens on this machine"));

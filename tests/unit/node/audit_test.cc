@@ -283,6 +283,19 @@ TEST_CASE("A4: an audit ends with the reason when the node does not answer, or p
     answer.head = log::sign_head(head, auditor.pair.storage.key);
   };
   CHECK(auditor.step_from({}).status().code() == StatusCode::conflict);
+  auditor.alter = [](Answer& answer) {  // that it does not hold what it applied
+    answer.kind = AnswerKind::moving;
+    answer.proof.clear();
+    answer.headers.clear();
+    answer.entries.clear();
+  };
+  CHECK(auditor.step_from({}).status().code() == StatusCode::moving);
+  const Answer old = auditor.pair.read("a");
+  auditor.deliver({put("b", "1")});
+  auditor.announce(since(auditor.pair, 2));
+  auditor.alter = [&old](Answer& answer) { answer = old; };
+  CHECK(auditor.step_from({}).status().code() == StatusCode::corruption);
+  CHECK(auditor.outcome().status().message().find("older head") != std::string::npos);
   auditor.alter = {};
   CHECK(auditor.step_from({}).ok());
   auditor.step(event::Audit{++auditor.ticket, auditor.pair.storage.key.id(), {}, kSoonMs});
@@ -295,6 +308,87 @@ TEST_CASE("A4: an audit ends with the reason when the node does not answer, or p
   auditor.say(MessageType::error, auditor.heard.back().request_id,
               encode(ErrorMessage{StatusCode::disk_full, "why"}));
   CHECK(auditor.code() == StatusCode::disk_full);
+}
+
+TEST_CASE("F2: an answer that an audited node repeats is worked on once") {
+  Auditor auditor;
+  auditor.deliver({put("b", "1")});
+  auditor.deliver({del("b")});
+  auditor.meet();
+  auditor.step(event::Audit{++auditor.ticket, auditor.pair.storage.key.id(), {}, kSoonMs});
+  auditor.exchange();
+  std::uint64_t id = 0;  // of the first op, the put
+  for (const auto& message : auditor.heard) {
+    if (id == 0 && message.type == static_cast<std::uint8_t>(MessageType::get)) {
+      id = message.request_id;
+    }
+  }
+  auditor.store_works = false;
+  for (int i = 0; i < 3; ++i) {
+    auditor.say(MessageType::answer, id, encode(auditor.pair.read("b")));
+  }
+  std::size_t completions = 0;
+  for (const StoreRequest& request : auditor.asked) {
+    completions += std::holds_alternative<request::CompleteTransition>(request) ? 1 : 0;
+  }
+  CHECK(completions == 1);
+}
+
+TEST_CASE("A1: an audit fetches the documents that records name, and takes none on trust") {
+  std::optional<config::Document> second;
+  Talk talk([&second](Pair& pair) {
+    config::Changes changes;
+    changes.add_writers = {pair.storage.key.id()};
+    second = pair.document->updated(changes).value();
+    Core::Start start = start_of_writer(pair);
+    start.document = *second;
+    start.past_documents.clear();
+    return start;
+  });
+  Pair& pair = talk.pair;
+  pair.commit({pair.put("a", "1")});
+  talk.connect(pair.storage.key);
+  talk.announce(since(pair, 0));
+  event::Audit event;
+  event.ticket = ++talk.ticket;
+  event.node = pair.storage.key.id();
+  event.deadline_ms = kSoonMs;
+  event.records_from = 0;
+  talk.step(event);
+  talk.exchange();
+  const auto is_last = [&talk](MessageType type) {
+    return talk.heard.back().type == static_cast<std::uint8_t>(type);
+  };
+  REQUIRE(is_last(MessageType::read_records));
+  const std::uint64_t id = talk.heard.back().request_id;
+  StoreReply reply = pair.storage.ask(request::ReadRecords{5, 1, 0});
+  RecordsPage page = std::get<reply::RecordsRead>(std::move(reply.body)).page;
+  talk.say(MessageType::records, id, encode(page));
+  REQUIRE(is_last(MessageType::read_document));
+  CHECK(!talk.is_answered());
+  SECTION("one that is given") {
+    talk.say(MessageType::document, talk.heard.back().request_id, pair.document->to_json());
+    REQUIRE(is_last(MessageType::read_records));
+    talk.say(MessageType::records, id, encode(page));
+    CHECK(talk.outcome().ok());
+  }
+  SECTION("one that is not, however often it is asked for") {
+    for (std::uint64_t i = 0; i <= limits::kReadFetches && !talk.is_answered(); ++i) {
+      REQUIRE(is_last(MessageType::read_document));
+      talk.say(MessageType::document, talk.heard.back().request_id, {});
+      talk.say(MessageType::records, id, encode(page));
+    }
+    CHECK(talk.code() == StatusCode::unavailable);
+  }
+  SECTION("one that is newer than any here") {
+    talk.say(MessageType::document, talk.heard.back().request_id, pair.document->to_json());
+    log::Record record = log::decode_record(page.records[1]).value();
+    record.document.number = 3;
+    page.records[1] = log::encode(record);
+    talk.say(MessageType::records, id, encode(page));
+    CHECK(talk.code() == StatusCode::unavailable);
+    CHECK(talk.outcome().status().message().find("newer than number 2") != std::string::npos);
+  }
 }
 
 }  // namespace

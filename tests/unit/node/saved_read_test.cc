@@ -272,6 +272,23 @@ TEST_CASE("R2: after a receipt no answer from before it counts, whoever reads") 
   CHECK(reader.code() == StatusCode::usage);
 }
 
+TEST_CASE("R2: a node that was restored since a receipt may lack what it is for, and it is said") {
+  Reader reader;
+  Pair& pair = reader.pair;
+  const store::MemoryStore::Image copy = pair.storage.disk.image();
+  const auto receipt = pair.commit({pair.put("k", "newer")}).items[0].receipt;
+  pair.storage.put_back(copy);
+  REQUIRE(pair.storage.ask(request::Restore{}).status.ok());
+  reader.announce(since(pair, 2));
+  reader.ask("k", false, {receipt->head});
+  reader.tell(pair.read("k"));
+  CHECK(reader.code() == StatusCode::conflict);
+  reader.ask("k", false);
+  reader.tell(pair.read("k"));
+  REQUIRE(reader.outcome().ok());
+  CHECK(std::get<GetOutcome>(*reader.outcome()).value.value == "v");
+}
+
 TEST_CASE("F1: a receipt's head that contradicts what its node shows here is evidence") {
   Reader reader;
   log::Head other = log::decode_head(reader.pair.read("k").head.head).value();
