@@ -1,8 +1,9 @@
 // What the disk holds after overwriting the same keys again and again, next to what is live.
 //
-// One node is storage node and writer. Each round puts every key once, in batches, and waits for
-// the receipts; meanwhile another thread gets keys, to show that service goes on. Said per round:
-// live bytes (keys and values), what the store takes on the disk, and their ratio.
+// A storage node and a writer, in one process. Each round puts every key once, in batches, and
+// waits for the receipts; meanwhile another thread gets keys, to show that service goes on. Said
+// per round: live bytes (keys and values), what the storage node's store takes on the disk, and
+// their ratio.
 //
 // usage: bench_space [--keys N] [--rounds N] [--batch N] [--value BYTES] [--directory DIR]
 #include <kvswarm/client.h>
@@ -120,13 +121,22 @@ void put_all(kvswarm::Client& client, const Sizes& sizes, std::size_t round) {
 
 void run(const fs::path& directory, const Sizes& sizes) {
   ::setenv("KVSWARM_RUNTIME_DIR", (directory / "run").c_str(), 1);
-  const std::string id = need(kvswarm::open_identity(directory / "node"));
+  const std::string storage_id = need(kvswarm::open_identity(directory / "storage"));
+  const std::string writer_id = need(kvswarm::open_identity(directory / "writer"));
   const fs::path config = directory / "config.json";
-  if (!need(kvswarm::Config::create({{id, 1}}, {id})).save(config).ok()) give_up("no document");
+  const auto document = need(kvswarm::Config::create({{storage_id, 1}}, {writer_id}));
+  if (!document.save(config).ok()) give_up("no document");
   kvswarm::NodeOptions options;
-  options.directory = directory / "node";
+  options.directory = directory / "storage";
   options.config_path = config;
-  const auto node = need(kvswarm::Node::start(options));
+  options.listen = true;
+  options.port = 0;
+  const auto storage = need(kvswarm::Node::start(options));
+  kvswarm::NodeOptions writing;
+  writing.directory = directory / "writer";
+  writing.config_path = config;
+  writing.peers = {storage->id() + "@" + storage->address()};
+  const auto node = need(kvswarm::Node::start(writing));
   std::printf("%zu keys, values of %zu bytes, batches of %zu\n", sizes.keys, sizes.value,
               sizes.batch);
   std::printf(
@@ -143,7 +153,7 @@ void run(const fs::path& directory, const Sizes& sizes) {
       slowest_s = reader.slowest_s();
     }
     const double seconds = seconds_since(start);
-    print_row(round, seconds, sizes, need(node->client().status()).json, slowest_s);
+    print_row(round, seconds, sizes, need(storage->client().status()).json, slowest_s);
   }
 }
 
