@@ -79,6 +79,7 @@ Result<std::vector<log::SignedHead>> newest_heads(BytesView file) {
     if (!is_first && is_newer) entry->second = i;
   }
   std::vector<log::SignedHead> out;
+  out.reserve(newest.size());
   for (const auto& [node, index] : newest) out.push_back(receipt->entries[index].receipt.head);
   return out;
 }
