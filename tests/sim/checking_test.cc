@@ -1,17 +1,11 @@
 // Spot checks in a swarm: a storage node whose state does not follow from its log is found out by
 // the receipts it gives, and honest ones never are, whatever breaks (promise A4).
 #include "node/verification.h"
-#include "sim/world.h"
+#include "sim/evidence_of.h"
 #include "unit/node/liar.h"
 
 namespace kvswarm::sim {
 namespace {
-
-std::vector<node::KeptEvidence> evidence_of(World& world, NodeIndex index) {
-  const auto status = world.status(index);
-  REQUIRE(world.run_until([&] { return status->has_value(); }));
-  return std::get<node::NodeStatus>(***status).evidence;
-}
 
 void put(World& world, NodeIndex writer, const Bytes& value) {
   const auto written = world.put(writer, "k", value);

@@ -1,17 +1,10 @@
 // A storage node that equivocates: two appliers with one key. One writer sees one log, the other
 // another; when they meet it shows.
 #include "node/verification.h"
-#include "sim/world.h"
-#include "support/catch.h"
+#include "sim/evidence_of.h"
 
 namespace kvswarm::sim {
 namespace {
-
-std::vector<node::KeptEvidence> evidence_of(World& world, NodeIndex index) {
-  const auto status = world.status(index);
-  REQUIRE(world.run_until([&] { return status->has_value(); }));
-  return std::get<node::NodeStatus>(***status).evidence;
-}
 
 // A key that document 1 gives to this node.
 Bytes key_of(const World& world, NodeIndex owner) {
