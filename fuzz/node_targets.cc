@@ -13,6 +13,10 @@ using namespace node;
 
 namespace {
 
+Result<rows::LeafRow> leaf_row(BytesView bytes) {
+  return rows::decode_leaf_row(rows::leaf(Address{}), bytes);
+}
+
 // Its text is cleaned for people when it is read, so what comes out may be spelled otherwise.
 bool error_message(BytesView bytes) {
   const auto decoded = decode_error(bytes);
@@ -124,8 +128,9 @@ std::vector<Target> node_targets() {
       {"evidence_message", is_canonical<decode_evidence_message>, {{"messages.md", "evidence"}}},
       {"cursor_row", is_canonical<rows::decode_stream_cursor>, {{"store.md", "cursor"}}},
       {"block_row", is_canonical<rows::decode_block_row>, {}},
-      {"leaf_row", is_canonical<rows::decode_leaf_row>, {{"store.md", "leaf row"}}},
-      {"value_row", is_canonical<rows::decode_value_row>, {}},
+      {"leaf_row", is_canonical<leaf_row>, {{"store.md", "leaf row"}}},
+      {"path_group_row", is_canonical<log::decode_path_group>, {{"store.md", "path group"}}},
+      {"value_row", is_canonical<rows::decode_value_row>, {{"store.md", "value row"}}},
       {"seen_head_row", is_canonical<rows::decode_seen_head>, {}},
       {"outbox_row", is_canonical<rows::decode_outbox_state>, {{"store.md", "outbox state"}}},
       {"queued_row", is_canonical<rows::decode_queued_row>, {}},

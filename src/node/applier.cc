@@ -1,10 +1,11 @@
 #include "node/applier.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "log/merkle_levels.h"
+#include "log/path_groups.h"
 #include "node/grants.h"
 #include "node/holds.h"
 #include "node/state_rows.h"
@@ -22,6 +23,8 @@ struct Applier::Commit {
   std::vector<log::CommittedBlock> blocks;
   std::map<NodeId, rows::StreamCursor> cursors;
   std::map<Address, std::optional<Put>> changes;  // nullopt: the key goes away
+  std::uint32_t path_groups = 0;                  // of its record so far
+  std::uint64_t unswept = 0;                      // bytes of what a sweep may take one day
   store::Batch batch;
   std::int64_t key_change = 0;
   std::int64_t byte_change = 0;
@@ -278,24 +281,37 @@ Status Applier::apply(Commit& commit, const log::CheckedBlock& block) const {
   committed.incarnation = block.header.incarnation;
   committed.number = block.header.number;
   committed.hash = block.hash;
-  auto paths = log::all_inclusion_proofs(log::op_tree(options_.swarm), block.op_hashes);
+  std::set<std::uint32_t> groups;  // with a leaf
   for (std::uint32_t i = 0; i < block.ops.size(); ++i) {
-    KVSWARM_ASSIGN_OR_RETURN(const log::Outcome outcome,
-                             apply_op(commit, block, i, std::move(paths[i])));
-    if (outcome != log::Outcome::applied) committed.exceptions.push_back({i, outcome, {}});
+    KVSWARM_ASSIGN_OR_RETURN(const log::Outcome outcome, apply_op(commit, block, i));
+    if (outcome != log::Outcome::applied) {
+      committed.exceptions.push_back({i, outcome, {}});
+    } else if (block.ops[i].op.kind == log::OpKind::put) {
+      groups.insert(i / log::PathGroup::kLeaves);
+    }
+  }
+  const auto put = [&commit](Bytes name, Bytes row) {
+    commit.unswept += name.size() + row.size();
+    commit.batch.put(std::move(name), std::move(row));
+  };
+  if (block.ops.size() > 1) {
+    const auto paths = log::path_groups(log::op_tree(options_.swarm), block.op_hashes);
+    for (const std::uint32_t i : groups) {
+      put(rows::path_group(commit.record_index, commit.path_groups + 1 + i), log::encode(paths[i]));
+    }
+    commit.path_groups += static_cast<std::uint32_t>(paths.size());
   }
   const log::BlockHeader& header = block.header;
   const std::uint64_t last_op = std::max(before.last_op, block.ops.back().op.number);
   commit.cursors[header.writer] = {header.incarnation, header.number, block.hash, last_op};
   const rows::BlockRow row{block.encoded_header, block.signature, commit.record_index};
-  commit.batch.put(rows::block(header.writer, header.incarnation, header.number),
-                   rows::encode(row));
+  put(rows::block(header.writer, header.incarnation, header.number), rows::encode(row));
   commit.blocks.push_back(std::move(committed));
   return {};
 }
 
 Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& block,
-                                       std::uint32_t index, log::Proof path) const {
+                                       std::uint32_t index) const {
   const log::OpAndValue& item = block.ops[index];
   const log::Op& op = item.op;
   if (!log::is_supported(op)) return log::Outcome::unsupported;
@@ -313,7 +329,7 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   if (superseded) {
     // Under no root is what the row says of writer and op number, and this outcome will be signed.
     if (commit.changes.count(address) == 0) {
-      KVSWARM_RETURN_IF_ERROR(check_leaf_row(rows::encode(*present)));
+      KVSWARM_RETURN_IF_ERROR(check_leaf_row(*present));
     }
     return log::Outcome::superseded;
   }
@@ -338,10 +354,12 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   row.number = block.header.number;
   row.op_number = op.number;
   row.bytes = op.key.size() + item.value.size();
+  if (block.ops.size() > 1) {
+    row.path_group = commit.path_groups + 1 + index / log::PathGroup::kLeaves;
+  }
   ++commit.key_change;
   commit.byte_change += static_cast<std::int64_t>(row.bytes);
-  commit.changes[address] =
-      Commit::Put{row, {std::move(path), Bytes(item.encoded_op), Bytes(item.value)}};
+  commit.changes[address] = Commit::Put{row, rows::value_row(op, item.value)};
   return log::Outcome::applied;
 }
 
@@ -352,7 +370,7 @@ Result<std::optional<rows::LeafRow>> Applier::leaf_row(const Commit& commit,
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   if (!row) return std::optional<rows::LeafRow>();
-  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf, rows::decode_leaf_row(*row));
+  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf, rows::decode_leaf_row(rows::leaf(address), *row));
   return std::optional(std::move(leaf));
 }
 
@@ -417,6 +435,7 @@ Status Applier::write(Commit& commit, log::Record record) {
   commit.batch.put(rows::head(), log::encode(signed_head));
   rows::BlockCounts counts = block_counts_;
   counts.committed += record.blocks.size();
+  counts.unswept += commit.unswept;
   commit.batch.put(rows::block_counts(), rows::encode(counts));
   const Status written = options_.store->write(commit.batch, store::Sync::yes);
   if (!written.ok()) {

@@ -63,7 +63,7 @@ class Applier {
     // below so many leaves; 0: from the memory, by the number of keys, also as that grows.
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;
-    std::uint64_t sweep_bytes = limits::kSweepBytes;  // of block rows, at least; then a sweep
+    std::uint64_t sweep_bytes = limits::kSweepBytes;  // of past blocks, at least; then a sweep
   };
 
   // Reads what the store holds, all leaf rows too; an empty store is a log of length 0. corruption
@@ -94,7 +94,7 @@ class Applier {
 
   Result<log::Proof> consistency(std::uint64_t from_length) const;  // to the head
   Result<log::Receipt> receipt(std::uint64_t record_index) const;   // under the head
-  // Whether enough block rows have come that a sweep is worth reading all leaves.
+  // Whether enough rows of blocks have come that a sweep is worth reading all leaves.
   bool is_sweep_due() const;
   const rows::BlockCounts& block_counts() const { return block_counts_; }
   std::size_t state_bytes() const { return trie_ ? trie_->memory_bytes() : 0; }  // in memory
@@ -115,7 +115,8 @@ class Applier {
   Status load();
   Status load_state();
   Status why_not_the_state() const;
-  Status check_leaf_row(BytesView bytes) const;
+  Status check_stored_leaf(BytesView key, BytesView value) const;
+  Status check_leaf_row(const rows::LeafRow& row) const;
   Result<Hash> stage_state(const Commit& commit);
   log::NodeReader node_reader() const;
   Result<config::Document> last_adopted() const;
@@ -130,8 +131,8 @@ class Applier {
                            const rows::BlockRow& committed) const;
   Result<rows::StreamCursor> stream_cursor(const Commit& commit, const NodeId& writer) const;
   Status apply(Commit& commit, const log::CheckedBlock& block) const;
-  Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block, std::uint32_t index,
-                                log::Proof path) const;
+  Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block,
+                                std::uint32_t index) const;
   Result<std::optional<rows::LeafRow>> leaf_row(const Commit& commit, const Address& address) const;
   Result<rows::ValueRow> value_row(const Address& address) const;
   Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
@@ -153,7 +154,8 @@ class Applier {
   std::uint64_t last_record_ms_ = 0;
   rows::BlockCounts block_counts_;
   std::optional<BlockSweep> sweep_;  // under way
-  std::uint64_t swept_ = 0;          // rows that it took away
+  std::uint64_t swept_ = 0;          // block rows that it took away
+  std::uint64_t unswept_ = 0;        // bytes that it is about: BlockCounts when it began
 };
 
 }  // namespace kvswarm::node

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "node/applier.h"
 #include "node/holds.h"
+#include "node/leaf_check.h"
 #include "node/state_rows.h"
 #include "state/prover.h"
 
@@ -12,20 +13,21 @@ class Applier::Entries {
  public:
   Entries(const Applier& applier, Answer& answer) : applier_(applier), answer_(answer) {}
 
-  Status add(const rows::LeafRow& row, rows::ValueRow value) {
+  Status add(const rows::LeafRow& row, const rows::ValueRow& value) {
     const auto [header, is_new] = headers_.try_emplace(
         row.leaf.block_hash, static_cast<std::uint32_t>(answer_.headers.size()));
     if (is_new) {
       KVSWARM_ASSIGN_OR_RETURN(rows::BlockRow block, applier_.block_row(row));
       answer_.headers.push_back({std::move(block.header), block.signature});
     }
-    bytes_ +=
-        state::Leaf::kBytes + 32 * value.path.size() + value.encoded_op.size() + value.value.size();
     AnswerEntry entry;
     entry.header = header->second;
-    entry.path = std::move(value.path);
-    entry.encoded_op = std::move(value.encoded_op);
-    entry.value = std::move(value.value);
+    const SwarmId& swarm = applier_.options_.swarm;
+    KVSWARM_ASSIGN_OR_RETURN(entry.path, stored_path(*applier_.options_.store, swarm, row));
+    entry.encoded_op = log::encode(op_of(swarm, row, value));
+    entry.value = value.value;
+    bytes_ +=
+        state::Leaf::kBytes + 32 * entry.path.size() + entry.encoded_op.size() + entry.value.size();
     answer_.entries.push_back(std::move(entry));
     return {};
   }
@@ -54,9 +56,10 @@ Result<Answer> Applier::read(const Address& address) const {
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   Answer answer = answer_with(row ? AnswerKind::entries : AnswerKind::not_found);
   if (row) {
-    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf, rows::decode_leaf_row(*row));
-    KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, value_row(address));
-    KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, std::move(value)));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf,
+                             rows::decode_leaf_row(rows::leaf(address), *row));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, value_row(address));
+    KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, value));
   }
   return proven(std::move(answer), {address, false});
 }
@@ -75,13 +78,14 @@ Result<Answer> Applier::scan(const Address& from) const {
         answer.entries.size() >= limits::kScanPageEntries) {
       break;
     }
-    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf, rows::decode_leaf_row(leaves->value()));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf,
+                             rows::decode_leaf_row(name, leaves->value()));
     if (!values->valid() || values->key() != rows::value(leaf.leaf.address)) {
       KVSWARM_RETURN_IF_ERROR(values->status());
       return Status(StatusCode::corruption, "the value of a stored key is missing");
     }
-    KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, rows::decode_value_row(values->value()));
-    KVSWARM_RETURN_IF_ERROR(entries.add(leaf, std::move(value)));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, rows::decode_value_row(values->value()));
+    KVSWARM_RETURN_IF_ERROR(entries.add(leaf, value));
   }
   KVSWARM_RETURN_IF_ERROR(leaves->status());
   return proven(std::move(answer), {from, true});

@@ -52,7 +52,7 @@ Status Applier::why_not_the_state() const {
   for (cursor->seek(table); cursor->valid(); cursor->next(), ++count) {
     if (cursor->key().substr(0, table.size()) != table) break;
     KVSWARM_RETURN_IF_ERROR(
-        check_leaf_row(cursor->value())
+        check_stored_leaf(cursor->key(), cursor->value())
             .with_context("the state is not the signed one; the first row that the log does not "
                           "bear out is at address " +
                           to_hex(cursor->key().substr(table.size(), 4))));
@@ -63,8 +63,12 @@ Status Applier::why_not_the_state() const {
                  std::to_string(head_.live_keys) + ", so rows were lost, added or put back");
 }
 
-Status Applier::check_leaf_row(BytesView bytes) const {
-  KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(bytes));
+Status Applier::check_stored_leaf(BytesView key, BytesView value) const {
+  KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(key, value));
+  return check_leaf_row(row);
+}
+
+Status Applier::check_leaf_row(const rows::LeafRow& row) const {
   const auto find = [this](std::uint64_t index) -> Result<log::Record> {
     if (index >= head_.length) return corrupt("its record is not in the log");
     KVSWARM_ASSIGN_OR_RETURN(const log::Receipt proof, receipt(index));

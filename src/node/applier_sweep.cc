@@ -9,21 +9,20 @@ namespace kvswarm::node {
 // So that disk use follows live data: at most an eighth of it is rows that prove nothing any more.
 // Reading all leaves is then paid for by what was written since the last time.
 bool Applier::is_sweep_due() const {
-  constexpr std::uint64_t kRowBytes = 512;  // about what a block row, or the rows of a leaf, take
-  const std::uint64_t unswept = (block_counts_.committed - block_counts_.swept) * kRowBytes;
-  const std::uint64_t live = head_.live_bytes + head_.live_keys * kRowBytes;
-  return unswept >= std::max(options_.sweep_bytes, live / 8);
+  constexpr std::uint64_t kKeyBytes = 256;  // about what the rows of a key take besides
+  const std::uint64_t live = head_.live_bytes + head_.live_keys * kKeyBytes;
+  return block_counts_.unswept >= std::max(options_.sweep_bytes, live / 8);
 }
 
 Result<BlockSweep::Step> Applier::sweep() {
   if (!sweep_) {
-    KVSWARM_ASSIGN_OR_RETURN(
-        sweep_, BlockSweep::begin(*options_.store, head_.length, block_counts_.committed));
+    KVSWARM_ASSIGN_OR_RETURN(sweep_, BlockSweep::begin(*options_.store, head_.length));
+    unswept_ = block_counts_.unswept;
   }
   KVSWARM_ASSIGN_OR_RETURN(const BlockSweep::Step step, sweep_->step(*options_.store));
   swept_ += step.dropped;
   if (!step.is_done) return step;
-  block_counts_.swept = sweep_->blocks();
+  block_counts_.unswept -= std::exchange(unswept_, 0);
   block_counts_.dropped += std::exchange(swept_, 0);
   sweep_.reset();
   store::Batch batch;

@@ -5,10 +5,21 @@
 #include "base/limits.h"
 
 namespace kvswarm::node {
+namespace {
 
-Result<BlockSweep> BlockSweep::begin(store::Store& store, std::uint64_t records,
-                                     std::uint64_t blocks) {
-  BlockSweep sweep(records, blocks);
+// Of a path group's mark. A record has at most kRecordBlocks * kBlockOps / kLeaves groups, so that
+// no two share a mark; should rows say otherwise, too much is kept.
+constexpr std::uint64_t kWords =
+    limits::kRecordBlocks * limits::kBlockOps / log::PathGroup::kLeaves / 64 + 1;
+std::uint64_t word_of(std::uint64_t record, std::uint32_t number) {
+  return record * kWords + number / 64;
+}
+std::uint64_t bit_of(std::uint32_t number) { return std::uint64_t{1} << (number % 64); }
+
+}  // namespace
+
+Result<BlockSweep> BlockSweep::begin(store::Store& store, std::uint64_t records) {
+  BlockSweep sweep(records);
   const Bytes table = rows::cursor_table();
   const auto cursor = store.cursor();
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
@@ -30,34 +41,68 @@ Result<BlockSweep> BlockSweep::begin(store::Store& store, std::uint64_t records,
 
 Result<BlockSweep::Step> BlockSweep::step(store::Store& store) {
   Step out;
-  if (!marked_) {
-    KVSWARM_RETURN_IF_ERROR(mark(store));
-  } else {
-    KVSWARM_RETURN_IF_ERROR(drop(store, out));
+  switch (stage_) {
+    case Stage::mark: KVSWARM_RETURN_IF_ERROR(mark(store)); break;
+    case Stage::drop_paths: KVSWARM_RETURN_IF_ERROR(drop_paths(store)); break;
+    case Stage::drop_blocks: KVSWARM_RETURN_IF_ERROR(drop_blocks(store, out)); break;
   }
   return out;
 }
 
-Status BlockSweep::mark(store::Store& store) {
-  const Bytes table = rows::leaf_table();
+Result<bool> BlockSweep::walk(store::Store& store, const Bytes& table,
+                              const std::function<Status(const store::Cursor&)>& take) {
   const auto cursor = store.cursor();
   cursor->seek(next_);
   for (std::size_t read = 0; cursor->valid(); cursor->next(), ++read) {
     if (cursor->key().substr(0, table.size()) != table) break;
     if (read == limits::kSweepRows) {
       next_ = Bytes(cursor->key());
-      return {};
+      return false;
     }
-    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(cursor->value()));
-    if (row.leaf.record_number < live_.size()) live_[row.leaf.record_number] = true;
+    KVSWARM_RETURN_IF_ERROR(take(*cursor));
   }
   KVSWARM_RETURN_IF_ERROR(cursor->status());
-  marked_ = true;
-  next_ = rows::block_table();
+  return true;
+}
+
+Status BlockSweep::mark(store::Store& store) {
+  const auto mark_row = [this](const store::Cursor& cursor) -> Status {
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row,
+                             rows::decode_leaf_row(cursor.key(), cursor.value()));
+    const std::uint64_t record = row.leaf.record_number;
+    if (record >= live_.size()) return {};
+    live_[record] = true;
+    if (row.path_group != 0) live_paths_[word_of(record, row.path_group)] |= bit_of(row.path_group);
+    return {};
+  };
+  KVSWARM_ASSIGN_OR_RETURN(const bool all, walk(store, rows::leaf_table(), mark_row));
+  if (!all) return {};
+  stage_ = Stage::drop_paths;
+  next_ = rows::path_group_table();
   return {};
 }
 
-Status BlockSweep::drop(store::Store& store, Step& step) {
+Status BlockSweep::drop_paths(store::Store& store) {
+  const Bytes table = rows::path_group_table();
+  store::Batch batch;
+  const auto drop = [&](const store::Cursor& cursor) -> Status {
+    KVSWARM_ASSIGN_OR_RETURN(const rows::PathGroupPlace place,
+                             rows::decode_path_group_place(cursor.key().substr(table.size())));
+    if (place.record >= live_.size()) return {};
+    const auto word = live_paths_.find(word_of(place.record, place.number));
+    const bool is_live = word != live_paths_.end() && (word->second & bit_of(place.number)) != 0;
+    if (!is_live) batch.erase(Bytes(cursor.key()));
+    return {};
+  };
+  KVSWARM_ASSIGN_OR_RETURN(const bool all, walk(store, table, drop));
+  if (all) {
+    stage_ = Stage::drop_blocks;
+    next_ = rows::block_table();
+  }
+  return batch.empty() ? Status() : store.write(batch, store::Sync::no);
+}
+
+Status BlockSweep::drop_blocks(store::Store& store, Step& step) {
   const Bytes table = rows::block_table();
   const auto cursor = store.cursor();
   store::Batch batch;

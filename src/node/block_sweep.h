@@ -1,16 +1,18 @@
-// Takes away the block rows that prove nothing any more: of an old block only what proves its live
-// ops stays (DESIGN section 6, "disk follows live data").
+// Takes away the rows of blocks that prove nothing any more: of an old block only what proves its
+// live ops stays (DESIGN section 6, "disk follows live data").
 //
-// First all leaf rows are read, and the records with a live op marked, one bit each; then the block
-// rows of the other records go, but for what a writer may still send again: the blocks that it has
-// not named as settled, and the last one of each of its incarnations, which says how far that one
-// went. In steps of bounded size, between which the log goes on: a leaf that is
-// written meanwhile refers to a newer record than those that are looked at, so that nothing that is
-// needed can go. A crash loses the marks and nothing else.
+// First all leaf rows are read, and the records with a live op marked, and the path groups with
+// one, one bit each; then the other path groups go, and the block rows of the other records, but
+// for what a writer may still send again: the blocks that it has not named as settled, and the last
+// one of each of its incarnations, which says how far that one went. In steps of bounded size,
+// between which the log goes on: a leaf that is written meanwhile refers to a newer record than
+// those that are looked at, so that nothing that is needed can go. A crash loses the marks and
+// nothing else.
 //
 // A resource of the applier, on its thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -21,8 +23,8 @@ namespace kvswarm::node {
 
 class BlockSweep {
  public:
-  // Of the log as it is now, with so many records and blocks.
-  static Result<BlockSweep> begin(store::Store& store, std::uint64_t records, std::uint64_t blocks);
+  // Of the log as it is now, with so many records.
+  static Result<BlockSweep> begin(store::Store& store, std::uint64_t records);
 
   struct Step {
     bool is_done = false;
@@ -32,20 +34,24 @@ class BlockSweep {
   // cut is swept again.
   Result<Step> step(store::Store& store);
 
-  std::uint64_t blocks() const { return blocks_; }  // of the log when it began
-
  private:
-  BlockSweep(std::uint64_t records, std::uint64_t blocks)
-      : blocks_(blocks), live_(records), next_(rows::leaf_table()) {}
+  enum class Stage { mark, drop_paths, drop_blocks };
+
+  explicit BlockSweep(std::uint64_t records) : live_(records), next_(rows::leaf_table()) {}
   Status mark(store::Store& store);
-  Status drop(store::Store& store, Step& step);
+  Status drop_paths(store::Store& store);
+  Status drop_blocks(store::Store& store, Step& step);
+  // Gives rows of the table to `take`, from where the last step ended. Whether that was all.
+  Result<bool> walk(store::Store& store, const Bytes& table,
+                    const std::function<Status(const store::Cursor&)>& take);
   bool is_needed(const NodeId& writer, const rows::BlockPlace& place,
                  const rows::BlockRow& row) const;
 
-  std::uint64_t blocks_ = 0;
-  std::vector<bool> live_;                      // by record: it has a live op
+  std::vector<bool> live_;  // by record: it has a live op
+  // The same by path group, 64 in a word: at most as many words as leaves, whatever those say.
+  std::map<std::uint64_t, std::uint64_t> live_paths_;
   std::map<NodeId, rows::BlockPlace> settled_;  // what the writer will not send again: up to here
-  bool marked_ = false;
+  Stage stage_ = Stage::mark;
   Bytes next_;  // the key to go on at
 };
 

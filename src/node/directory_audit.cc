@@ -183,9 +183,8 @@ Status Auditing::check_state() {
     if (cursor->key().substr(0, table.size()) != table) break;
     tell(Stage::state, out_.keys++);
     const std::string place = "the key at address " + to_hex(cursor->key().substr(table.size()));
-    const auto row = rows::decode_leaf_row(cursor->value());
+    const auto row = rows::decode_leaf_row(cursor->key(), cursor->value());
     if (!row.ok()) return row.status().with_context(place);
-    if (cursor->key() != rows::leaf(row->leaf.address)) return corrupt(place + ": is another's");
     KVSWARM_RETURN_IF_ERROR(check_leaf_row(store_, swarm_, *row, find).with_context(place));
     ++live_[row->leaf.record_number];
     bytes += row->bytes;

@@ -1,5 +1,7 @@
 #include "node/leaf_check.h"
 
+#include "log/path_groups.h"
+
 namespace kvswarm::node {
 namespace {
 
@@ -7,15 +9,15 @@ Status corrupt(const std::string& what) { return {StatusCode::corruption, what};
 
 // The op and the value are those that the leaf and its row speak of.
 Status check_written(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
-  if (log::op_hash(swarm, value.encoded_op) != row.leaf.op_hash) {
-    return corrupt("its op is not the one that the leaf names");
+  const log::Op op = op_of(swarm, row, value);
+  if (log::op_hash(swarm, log::encode(op)) != row.leaf.op_hash) {
+    return corrupt("its op or its value is not the one that the leaf names");
   }
-  KVSWARM_ASSIGN_OR_RETURN(const log::Op op, log::decode_op(value.encoded_op));
-  if (op.kind != log::OpKind::put || state::address_of(swarm, op.key) != row.leaf.address) {
+  if (state::address_of(swarm, op.key) != row.leaf.address) {
     return corrupt("its op does not put a value there");
   }
   KVSWARM_RETURN_IF_ERROR(log::check_value(swarm, op, value.value));
-  if (op.number != row.op_number || op.key.size() + value.value.size() != row.bytes) {
+  if (op.key.size() + value.value.size() != row.bytes) {
     return corrupt("it does not say what its op says");
   }
   return {};
@@ -46,8 +48,9 @@ Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::Lea
   }
   KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header,
                            log::check_block_header(swarm, block.header, block.signature));
+  KVSWARM_ASSIGN_OR_RETURN(const log::Proof path, stored_path(store, swarm, row));
   KVSWARM_RETURN_IF_ERROR(log::verify_inclusion(log::op_tree(swarm), row.leaf.op_hash,
-                                                row.leaf.index, header.op_count, value.path,
+                                                row.leaf.index, header.op_count, path,
                                                 header.ops_root)
                               .with_context("its op is not in its block"));
   KVSWARM_ASSIGN_OR_RETURN(const log::Record record, find(row.leaf.record_number));
@@ -65,6 +68,29 @@ Result<rows::BlockRow> stored_block(store::Store& store, const rows::LeafRow& ro
                            store.get(rows::block(row.writer, row.incarnation, row.number)));
   if (!stored) return corrupt("the block of a stored key is missing");
   return rows::decode_block_row(*stored);
+}
+
+Result<log::Proof> stored_path(store::Store& store, const SwarmId& swarm,
+                               const rows::LeafRow& row) {
+  if (row.path_group == 0) return log::Proof();
+  KVSWARM_ASSIGN_OR_RETURN(const auto stored,
+                           store.get(rows::path_group(row.leaf.record_number, row.path_group)));
+  if (!stored) return corrupt("the path of a stored key is missing");
+  KVSWARM_ASSIGN_OR_RETURN(const log::PathGroup group, log::decode_path_group(*stored));
+  const std::size_t index = row.leaf.index % log::PathGroup::kLeaves;
+  if (index >= group.leaves.size()) return corrupt("the path of a stored key is another's");
+  return log::path_in(log::op_tree(swarm), group, index);
+}
+
+log::Op op_of(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
+  log::Op op;
+  op.flags = value.flags;
+  op.number = row.op_number;
+  op.key = value.key;
+  op.value_length = value.value.size();
+  op.value_root = value.value_root ? *value.value_root : log::value_root(swarm, value.value);
+  op.extension = value.extension;
+  return op;
 }
 
 }  // namespace kvswarm::node

@@ -1,5 +1,7 @@
 #include "node/rows.h"
 
+#include <limits>
+
 #include "base/limits.h"
 #include "codec/reader.h"
 #include "codec/writer.h"
@@ -17,6 +19,7 @@ constexpr char kRecord = 'r';
 constexpr char kMerkle = 't';
 constexpr char kCursor = 'c';
 constexpr char kBlock = 'b';
+constexpr char kPathGroup = 'h';
 constexpr char kLeaf = 'k';
 constexpr char kValue = 'w';
 constexpr char kSeenHead = 'v';
@@ -70,6 +73,10 @@ Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t numbe
   return table(kBlock).fixed(writer).u64(incarnation).u64(number).take();
 }
 Bytes block_table() { return table(kBlock).take(); }
+Bytes path_group(std::uint64_t record, std::uint32_t number) {
+  return table(kPathGroup).u64(record).u32(number).take();
+}
+Bytes path_group_table() { return table(kPathGroup).take(); }
 Bytes leaf(const Address& address) { return table(kLeaf).fixed(address).take(); }
 Bytes leaf_table() { return table(kLeaf).take(); }
 Bytes value(const Address& address) { return table(kValue).fixed(address).take(); }
@@ -153,53 +160,94 @@ Result<BlockRow> decode_block_row(BytesView bytes) {
 }
 
 Bytes encode(const BlockCounts& counts) {
-  return Writer().u64(counts.committed).u64(counts.swept).u64(counts.dropped).take();
+  return Writer().u64(counts.committed).u64(counts.dropped).u64(counts.unswept).take();
 }
 
 Result<BlockCounts> decode_block_counts(BytesView bytes) {
   Reader in(bytes);
   BlockCounts out;
   out.committed = in.u64();
-  out.swept = in.u64();
   out.dropped = in.u64();
-  if (out.swept > out.committed || out.dropped > out.swept) in.fail();
+  out.unswept = in.u64();
+  if (out.dropped > out.committed) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("row of block counts"));
+  return out;
+}
+
+Result<PathGroupPlace> decode_path_group_place(BytesView bytes) {
+  Reader in(bytes);
+  PathGroupPlace out;
+  out.record = in.u64();
+  out.number = in.u32();
+  if (out.number == 0) in.fail();
+  KVSWARM_RETURN_IF_ERROR(in.finish("key of a path group"));
   return out;
 }
 
 Bytes encode(const LeafRow& row) {
   Writer out;
-  out.raw(state::encode(row.leaf)).fixed(row.writer).u64(row.incarnation).u64(row.number);
-  return out.u64(row.op_number).u64(row.bytes).take();
+  out.fixed(row.leaf.op_hash).fixed(row.leaf.block_hash).fixed(row.writer).varint(row.leaf.index);
+  out.varint(row.leaf.document_number).varint(row.leaf.hold_number).varint(row.leaf.record_number);
+  out.varint(row.incarnation).varint(row.number).varint(row.op_number).varint(row.bytes);
+  return out.varint(row.path_group).take();
 }
 
-Result<LeafRow> decode_leaf_row(BytesView bytes) {
-  Reader in(bytes);
+Result<LeafRow> decode_leaf_row(BytesView key, BytesView value) {
+  Reader name(key);
   LeafRow out;
-  KVSWARM_ASSIGN_OR_RETURN(out.leaf, state::decode_leaf(in.raw(state::Leaf::kBytes)));
+  if (name.u8() != kLeaf) name.fail();
+  out.leaf.address = name.fixed<Address>();
+  KVSWARM_RETURN_IF_ERROR(name.finish("key of a leaf row"));
+  Reader in(value);
+  out.leaf.op_hash = in.fixed<Hash>();
+  out.leaf.block_hash = in.fixed<Hash>();
   out.writer = in.fixed<NodeId>();
-  out.incarnation = in.u64();
-  out.number = in.u64();
-  out.op_number = in.u64();
-  out.bytes = in.u64();
+  const std::uint64_t index = in.varint();
+  if (index >= limits::kBlockOps) in.fail();
+  out.leaf.index = static_cast<std::uint32_t>(index);
+  out.leaf.document_number = in.varint();
+  out.leaf.hold_number = in.varint();
+  out.leaf.record_number = in.varint();
+  out.incarnation = in.varint();
+  out.number = in.varint();
+  out.op_number = in.varint();
+  out.bytes = in.varint();
+  const std::uint64_t group = in.varint();
+  if (group > std::numeric_limits<std::uint32_t>::max()) in.fail();
+  out.path_group = static_cast<std::uint32_t>(group);
   KVSWARM_RETURN_IF_ERROR(in.finish("leaf row"));
   return out;
 }
 
+ValueRow value_row(const log::Op& op, BytesView value) {
+  ValueRow row;
+  row.flags = op.flags;
+  row.key = op.key;
+  row.extension = op.extension;
+  if (value.size() > kDerivedRootBytes) row.value_root = op.value_root;
+  row.value = Bytes(value);
+  return row;
+}
+
 Bytes encode(const ValueRow& row) {
-  Bytes out;
-  log::encode_proof(row.path, out);
-  out += Writer().prefixed(row.encoded_op).take();
-  out += row.value;
-  return out;
+  Writer out;
+  out.u16(row.flags).prefixed(row.key).prefixed(row.extension);
+  if (row.value_root) out.fixed(*row.value_root);
+  return out.raw(row.value).take();
 }
 
 Result<ValueRow> decode_value_row(BytesView bytes) {
   Reader in(bytes);
   ValueRow out;
-  out.path = log::decode_proof(in);
-  out.encoded_op = in.prefixed(limits::kKeyBytes + limits::kOpExtensionBytes + 256);
+  out.flags = in.u16();
+  out.key = in.prefixed(limits::kKeyBytes);
+  out.extension = in.prefixed(limits::kOpExtensionBytes);
+  if (in.remaining() > kDerivedRootBytes) {
+    out.value_root = in.fixed<Hash>();
+    if (in.remaining() <= kDerivedRootBytes) in.fail();
+  }
   out.value = in.raw(in.remaining());
+  if (out.value.size() > limits::kValueBytes) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("value row"));
   return out;
 }

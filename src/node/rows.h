@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "log/block.h"
 #include "log/merkle.h"
+#include "log/path_groups.h"
 #include "log/record.h"
 #include "state/leaf.h"
 
@@ -35,6 +36,9 @@ Bytes cursor(const NodeId& writer);                    // StreamCursor
 Bytes cursor_table();
 Bytes block(const NodeId& writer, std::uint64_t incarnation, std::uint64_t number);  // BlockRow
 Bytes block_table();
+// Of an op's path, by the record that committed its block and a number from 1 in that.
+Bytes path_group(std::uint64_t record, std::uint32_t number);  // log::PathGroup
+Bytes path_group_table();
 Bytes leaf(const Address& address);   // LeafRow
 Bytes leaf_table();                   // prefix of all leaf rows
 Bytes value(const Address& address);  // ValueRow
@@ -84,7 +88,7 @@ struct StreamCursor {
 Bytes encode(const StreamCursor& cursor);
 Result<StreamCursor> decode_stream_cursor(BytesView bytes);
 
-// What is kept of a committed block: with the path in each value row, enough to prove its live ops.
+// What is kept of a committed block: with its path groups, enough to prove its live ops.
 struct BlockRow {
   Bytes header;
   Signature signature;
@@ -96,31 +100,47 @@ Result<BlockRow> decode_block_row(BytesView bytes);
 // How many blocks this node's log has, and what became of their rows.
 struct BlockCounts {
   std::uint64_t committed = 0;
-  std::uint64_t swept = 0;    // of them, when the sweep began that was finished last
-  std::uint64_t dropped = 0;  // rows that sweeps took away
+  std::uint64_t dropped = 0;  // block rows that sweeps took away
+  std::uint64_t unswept = 0;  // bytes of block rows and path groups since the last sweep began
 };
 Bytes encode(const BlockCounts& counts);
 Result<BlockCounts> decode_block_counts(BytesView bytes);
 
+// Where the path group of an op stands, from the end of its key, behind path_group_table().
+struct PathGroupPlace {
+  std::uint64_t record = 0;
+  std::uint32_t number = 0;  // from 1
+  friend auto operator<=>(const PathGroupPlace&, const PathGroupPlace&) = default;
+};
+Result<PathGroupPlace> decode_path_group_place(BytesView bytes);
+
 // What a commit and the state's tree need to know of a present key: a short row, since a start
-// reads all of them. It begins with the encoded leaf.
+// reads all of them.
 struct LeafRow {
   state::Leaf leaf;
   NodeId writer;
   std::uint64_t incarnation = 0;
-  std::uint64_t number = 0;     // of the block
-  std::uint64_t op_number = 0;  // the writer's
-  std::uint64_t bytes = 0;      // of key and value
+  std::uint64_t number = 0;      // of the block
+  std::uint64_t op_number = 0;   // the writer's
+  std::uint64_t bytes = 0;       // of key and value
+  std::uint32_t path_group = 0;  // of its record; 0: its block has no other op
 };
 Bytes encode(const LeafRow& row);
-Result<LeafRow> decode_leaf_row(BytesView bytes);
+// Of a whole row: the address stands in its key.
+Result<LeafRow> decode_leaf_row(BytesView key, BytesView value);
 
-// What an answer needs besides: one for each leaf row.
+// What an answer needs besides, one for each leaf row: what the op says and its leaf row does not.
 struct ValueRow {
-  log::Proof path;  // of the op in the block
-  Bytes encoded_op;
+  std::uint16_t flags = 0;
+  Bytes key;
+  Bytes extension;
+  std::optional<Hash> value_root;  // of a value of more than kDerivedRootBytes; else it is derived
   Bytes value;
+  friend bool operator==(const ValueRow&, const ValueRow&) = default;
 };
+// 32 bytes less of a row are worth it to hash a value of up to this again for each answer.
+inline constexpr std::size_t kDerivedRootBytes = 1024;
+ValueRow value_row(const log::Op& op, BytesView value);
 Bytes encode(const ValueRow& row);
 Result<ValueRow> decode_value_row(BytesView bytes);
 

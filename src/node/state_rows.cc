@@ -18,13 +18,12 @@ Result<std::optional<state::Leaf>> LeafRows::next() {
     return std::optional<state::Leaf>();
   }
   const BytesView name = cursor_->key().substr(table.size());
-  auto leaf = state::decode_leaf(cursor_->value().substr(0, state::Leaf::kBytes));
-  if (!leaf.ok() || leaf->address.view() != name) {
-    return Status(StatusCode::corruption, "the row at address " + to_hex(name.substr(0, 4)) +
-                                              " is no leaf of that address");
+  const auto row = rows::decode_leaf_row(cursor_->key(), cursor_->value());
+  if (!row.ok()) {
+    return row.status().with_context("the row at address " + to_hex(name.substr(0, 4)));
   }
   cursor_->next();
-  return std::optional(std::move(leaf).value());
+  return std::optional(row->leaf);
 }
 
 std::size_t bucket_leaves_for(std::uint64_t leaves, std::uint64_t memory_bytes) {

@@ -143,7 +143,7 @@ TEST_CASE("A4: a holder that signs a state with what its log never applied is ca
   Checking talk;
   talk.deliver_until_asked({put("k", "v")}, [&talk] {
     Liar::Kept kept = talk.pair.keep("k");
-    rows::LeafRow row = rows::decode_leaf_row(*kept.leaf).value();
+    rows::LeafRow row = talk.pair.leaf_row("k", kept);
     row.leaf.op_hash.data[0] ^= 1;
     kept.leaf = rows::encode(row);
     talk.pair.lie("k", kept);

@@ -106,8 +106,8 @@ TEST_CASE("A4: damage to any row of log and state is found, with its place") {
     whole.check_found("the cursor of writer " + to_hex(whole.writer.key.id()), "last block");
   }
   SECTION("a leaf row's end, which no root covers") {
-    rows::LeafRow leaf = rows::decode_leaf_row(row(leaf_name)).value();
-    ++leaf.op_number;
+    rows::LeafRow leaf = rows::decode_leaf_row(leaf_name, row(leaf_name)).value();
+    ++leaf.bytes;
     put_row(whole, leaf_name, rows::encode(leaf));
     whole.check_found(to_hex(whole.address("c")), "does not say what its op says");
   }

@@ -28,7 +28,8 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
   REQUIRE(leaves.seek({}).ok());
   for (auto leaf = leaves.next(); leaf.ok() && *leaf; leaf = leaves.next()) {
     ++head.live_keys;
-    head.live_bytes += rows::decode_leaf_row(row(rows::leaf((*leaf)->address))).value().bytes;
+    const Bytes name = rows::leaf((*leaf)->address);
+    head.live_bytes += rows::decode_leaf_row(name, row(name)).value().bytes;
   }
   log::Record record = log::decode_record(row(rows::record(head.length - 1))).value();
   record.state_root = head.state_root;
@@ -61,6 +62,9 @@ struct Liar : Pair {
   Kept keep(const Bytes& key) {
     return {storage.disk.get(rows::leaf(address(key))).value(),
             storage.disk.get(rows::value(address(key))).value()};
+  }
+  rows::LeafRow leaf_row(const Bytes& key, const Kept& kept) const {
+    return rows::decode_leaf_row(rows::leaf(address(key)), *kept.leaf).value();
   }
   // The state has for this key what it once had, or what never was.
   void lie(const Bytes& key, const Kept& instead) {

@@ -27,12 +27,11 @@ LeafRow leaf_row() {
   row.number = 3;
   row.op_number = 7;
   row.bytes = 10;
+  row.path_group = 1;
   return row;
 }
 
-ValueRow value_row() {
-  return {{hash_of(4), hash_of(5)}, test::format_example("block.md", "put"), "hi"};
-}
+ValueRow small_value_row() { return {3, "greeting", "more", {}, "hi"}; }
 
 BlockRow block_row() {
   BlockRow row{"header", {}, 77};
@@ -66,7 +65,7 @@ TEST_CASE("no two rows have one key") {
         next_op(),          document(0),     record(0),        merkle_node({0, 0}),  cursor(id),
         block(id, 0, 0),    leaf(Address{}), value(Address{}), seen_head(id),        outbox(id),
         outgoing(id, 0, 0), queued(id, 0),   pending(0),       placement(Address{}), refused(0),
-        grant(id),          refusal(id),     lost_blocks(id)}) {
+        grant(id),          refusal(id),     lost_blocks(id),  path_group(0, 0)}) {
     keys.insert(key);
     ++made;
   }
@@ -128,13 +127,13 @@ TEST_CASE("an outbox state comes back, and never says more is settled than was m
   CHECK_FALSE(decode_outbox_state(encode(gone)).ok());
 }
 
-TEST_CASE("block counts come back, and never say that more was swept than there was") {
+TEST_CASE("block counts come back, and never say that more was dropped than there was") {
   const Bytes example = test::format_example("store.md", "block counts");
   const auto decoded = decode_block_counts(example);
   REQUIRE(decoded.ok());
   CHECK(decoded->committed == 9);
-  CHECK(decoded->swept == 4);
   CHECK(decoded->dropped == 3);
+  CHECK(decoded->unswept == 512);
   CHECK(encode(*decoded) == example);
   CHECK(accepted_lengths(example, decode_block_counts) == 0);
   CHECK_FALSE(decode_block_counts(encode(BlockCounts{4, 5, 0})).ok());
@@ -168,9 +167,11 @@ TEST_CASE("a block row comes back, and only whole") {
   CHECK(ambiguous(bytes, decode_block_row) == 0);
 }
 
-TEST_CASE("a leaf row is what docs/formats/store.md says, and begins with the leaf") {
+TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in its key") {
+  const Bytes name = leaf(leaf_row().leaf.address);
+  const auto decode = [&name](BytesView bytes) { return decode_leaf_row(name, bytes); };
   const Bytes bytes = encode(leaf_row());
-  const auto decoded = decode_leaf_row(bytes);
+  const auto decoded = decode(bytes);
   REQUIRE(decoded.ok());
   CHECK(decoded->leaf == leaf_row().leaf);
   CHECK(decoded->writer == leaf_row().writer);
@@ -178,25 +179,72 @@ TEST_CASE("a leaf row is what docs/formats/store.md says, and begins with the le
   CHECK(decoded->number == 3);
   CHECK(decoded->op_number == 7);
   CHECK(decoded->bytes == 10);
+  CHECK(decoded->path_group == 1);
   CHECK(bytes == test::format_example("store.md", "leaf row"));
-  CHECK(accepted_lengths(bytes, decode_leaf_row) == 0);
-  CHECK(ambiguous(bytes, decode_leaf_row) == 0);
+  CHECK(accepted_lengths(bytes, decode) == 0);
+  CHECK(ambiguous(bytes, decode) == 0);
+
+  const auto name_of = [&bytes](BytesView key) { return decode_leaf_row(key, bytes); };
+  CHECK(accepted_lengths(name, name_of) == 0);
+  CHECK_FALSE(name_of(value(leaf_row().leaf.address)).ok());
+  LeafRow last = leaf_row();
+  last.leaf.index = limits::kBlockOps - 1;
+  last.path_group = ~std::uint32_t{0};
+  CHECK(decode(encode(last))->path_group == last.path_group);
+  last.leaf.index = limits::kBlockOps;
+  CHECK_FALSE(decode(encode(last)).ok());
 }
 
-TEST_CASE("a value row comes back; its value is the rest") {
-  const Bytes bytes = encode(value_row());
+TEST_CASE("a path group is what docs/formats/store.md says") {
+  const log::PathGroup group{{hash_of(4), hash_of(5)}, {hash_of(6)}};
+  const Bytes bytes = encode(group);
+  CHECK(bytes == test::format_example("store.md", "path group"));
+  CHECK(log::decode_path_group(bytes).value() == group);
+  // What is cut off at a hash is a shorter path.
+  CHECK(accepted_lengths(bytes, log::decode_path_group) == 1);
+  CHECK(ambiguous(bytes, log::decode_path_group) == 0);
+  log::PathGroup large{std::vector<Hash>(log::PathGroup::kLeaves), {}};
+  CHECK(log::decode_path_group(encode(large)).value() == large);
+  large.leaves.emplace_back();
+  CHECK_FALSE(log::decode_path_group(encode(large)).ok());
+  CHECK_FALSE(log::decode_path_group(encode(log::PathGroup{{}, {hash_of(6)}})).ok());
+  large = {{hash_of(4)}, std::vector<Hash>(limits::kMerkleProofHashes + 1)};
+  CHECK_FALSE(log::decode_path_group(encode(large)).ok());
+
+  const Bytes key = path_group(7, 258);
+  CHECK(decode_path_group_place(BytesView(key).substr(1)).value() == PathGroupPlace{7, 258});
+  CHECK(accepted_lengths(key.substr(1), decode_path_group_place) == 0);
+  CHECK_FALSE(decode_path_group_place(path_group(7, 0).substr(1)).ok());
+}
+
+TEST_CASE("a value row comes back; its value is the rest, and a long one has its root") {
+  const Bytes bytes = encode(small_value_row());
+  CHECK(bytes == test::format_example("store.md", "value row"));
   const auto decoded = decode_value_row(bytes);
   REQUIRE(decoded.ok());
-  CHECK(decoded->path == value_row().path);
-  CHECK(decoded->encoded_op == value_row().encoded_op);
-  CHECK(decoded->value == "hi");
+  CHECK(*decoded == small_value_row());
   CHECK(accepted_prefixes(bytes, bytes.size() - 2, decode_value_row) == 0);
   CHECK(decode_value_row(BytesView(bytes).substr(0, bytes.size() - 2))->value.empty());
   CHECK(ambiguous(bytes, decode_value_row) == 0);
 
-  ValueRow large = value_row();
+  ValueRow large = small_value_row();
+  large.value = Bytes(kDerivedRootBytes, '\0');
+  CHECK(decode_value_row(encode(large)).value() == large);
+  large.value_root = hash_of(4);
+  CHECK_FALSE(decode_value_row(encode(large)).ok());
+  large.value.push_back('\0');
+  CHECK(decode_value_row(encode(large)).value() == large);
+  CHECK(encode(decode_value_row(encode(large)).value()) == encode(large));
   large.value = Bytes(limits::kValueBytes, '\0');
-  CHECK(decode_value_row(encode(large))->value == large.value);
+  CHECK(decode_value_row(encode(large)).value() == large);
+  large.value.push_back('\0');
+  CHECK_FALSE(decode_value_row(encode(large)).ok());
+
+  log::Op op = log::make_op(SwarmId{}, log::OpKind::put, 1, "k", Bytes(kDerivedRootBytes, 'x'));
+  CHECK_FALSE(value_row(op, Bytes(kDerivedRootBytes, 'x')).value_root.has_value());
+  const Bytes longer(kDerivedRootBytes + 1, 'x');
+  op = log::make_op(SwarmId{}, log::OpKind::put, 1, "k", longer);
+  CHECK(value_row(op, longer).value_root == op.value_root);
 }
 
 TEST_CASE("the head seen of another node comes back with its holds") {

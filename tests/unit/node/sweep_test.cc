@@ -10,13 +10,15 @@ namespace kvswarm::node {
 namespace {
 
 struct Sweeping : Grants {
-  std::size_t block_rows() const {
+  std::size_t rows_of(const Bytes& table) const {
     std::size_t count = 0;
     for (const auto& [key, value] : storage.disk.image()) {
-      if (key.substr(0, 1) == rows::block_table()) ++count;
+      if (key.substr(0, 1) == table) ++count;
     }
     return count;
   }
+  std::size_t block_rows() const { return rows_of(rows::block_table()); }
+  std::size_t path_groups() const { return rows_of(rows::path_group_table()); }
   bool has_row(const log::SignedBlock& block) const {
     const auto header = log::decode_block_header(block.header).value();
     return storage.disk.image().count(
@@ -67,6 +69,54 @@ TEST_CASE("a sweep takes the rows of blocks without a live op, and of no others"
   CHECK(here.read("l").entries.at(0).value == "1");
   CHECK(here.read("k").entries.at(0).value == "5");
   CHECK(here.read("gone").kind == AnswerKind::not_found);
+}
+
+TEST_CASE("a sweep takes the path groups without a live op, and every live op keeps its path") {
+  Sweeping here;
+  const std::size_t group = log::PathGroup::kLeaves;
+  const auto key = [](std::size_t i) { return "k" + std::to_string(i); };
+  std::vector<WriteOp> ops;
+  for (std::size_t i = 0; i < 2 * group + 1; ++i) ops.push_back({log::OpKind::put, key(i), "1"});
+  here.settle(here.flush(ops));
+  here.settled_put("alone", "1");  // a block of one op has no path
+  REQUIRE(here.path_groups() == 3);
+  ops.clear();
+  for (std::size_t i = 0; i < group; ++i) ops.push_back({log::OpKind::del, key(i), {}});
+  for (std::size_t i = group; i < 2 * group - 1; ++i) {
+    ops.push_back({log::OpKind::put, key(i), "2"});
+  }
+  here.settle(here.flush(ops));
+  CHECK(here.path_groups() == 4);  // none for the deletions
+
+  here.sweep();
+  CHECK(here.path_groups() == 3);  // of the first block: the one with one live op, and the last
+  here.storage.open();
+  for (std::size_t i = 0; i < 2 * group + 1; ++i) {
+    const Answer answer = here.read(key(i));
+    REQUIRE(here.check(here.get_of(key(i)), answer).ok());
+    CHECK(answer.kind == (i < group ? AnswerKind::not_found : AnswerKind::entries));
+  }
+  here.settle(here.flush({{log::OpKind::del, key(2 * group - 1), {}}}));
+  here.settle(here.flush({{log::OpKind::put, key(2 * group), "2"}}));
+  here.sweep();
+  CHECK(here.path_groups() == 1);
+  CHECK(here.read(key(group)).entries.at(0).path.size() == 5);
+}
+
+TEST_CASE("F2: a lost or foreign path is corruption, and no answer without a path leaves") {
+  Sweeping here;
+  std::vector<WriteOp> ops;
+  for (int i = 0; i < 20; ++i) ops.push_back({log::OpKind::put, "k" + std::to_string(i), "1"});
+  here.settle(here.flush(ops));
+  store::Batch batch;
+  SECTION("lost") { batch.erase(rows::path_group(1, 1)); }
+  SECTION("another's") {
+    batch.put(rows::path_group(1, 1), here.storage.disk_row(rows::path_group(1, 2)));
+  }
+  REQUIRE(here.storage.disk.write(batch, store::Sync::yes).ok());
+  const StoreReply reply = here.storage.ask(request::Read{5, 1, here.get_of("k9").address});
+  CHECK(reply.status.code() == StatusCode::corruption);
+  CHECK(here.read("k19").entries.size() == 1);
 }
 
 TEST_CASE("what a commit writes during a sweep is not swept, and a crash only loses the marks") {
@@ -192,7 +242,7 @@ TEST_CASE("a sweep is due when past blocks take their share, and once done it is
   const auto is_due = [&here] { return here.commit({here.put("k", "v")}).is_sweep_due; };
   CHECK_FALSE(is_due());
   store::Batch batch;
-  batch.put(rows::block_counts(), rows::encode(rows::BlockCounts{limits::kSweepBytes / 512, 0, 0}));
+  batch.put(rows::block_counts(), rows::encode(rows::BlockCounts{0, 0, limits::kSweepBytes}));
   here.storage.backend.reset();
   REQUIRE(here.storage.disk.write(batch, store::Sync::yes).ok());
   here.storage.open();
