@@ -112,9 +112,10 @@ void Session::Impl::fail(const Status& why) {
 
 void Session::Impl::receive(BytesView bytes, Time now) {
   if (closed || bytes.empty()) return;
-  received_ms = seen_ms = now.monotonic_ms;
+  seen_ms = now.monotonic_ms;
   Status status;
   if (!keyed) {
+    received_ms = now.monotonic_ms;
     status = handshake.receive(&bytes);
     if (status.ok() && handshake.finished()) establish(now.monotonic_ms);
   }
@@ -139,6 +140,8 @@ Status Session::Impl::read_records(BytesView bytes, std::uint64_t now_ms) {
   while (!closed) {
     KVSWARM_ASSIGN_OR_RETURN(const std::optional<Bytes> plaintext, receiver->next(&bytes));
     if (!plaintext) break;
+    // Only this is a sign of life: bytes behind an altered length would never become a record.
+    received_ms = now_ms;
     KVSWARM_ASSIGN_OR_RETURN(const Record record, parse_record(*plaintext));
     KVSWARM_RETURN_IF_ERROR(handle(record, now_ms));
   }

@@ -311,3 +311,24 @@ TEST_CASE("a peer that falls silent is given up after 30 seconds") {
   CHECK(pair.initiator->closed->message() == "no sign of life for 30 s");
   CHECK(pair.initiator->session.next_tick_ms() == ~std::uint64_t{0});
 }
+
+TEST_CASE("bytes that never become a record are no sign of life") {
+  Pair pair;
+  pair.establish();
+  // An altered length: 256 bytes more than there are, which later pings would fill up slowly.
+  pair.alter = [&pair](const Session& from, Bytes& bytes) {
+    if (&from == &pair.initiator->session) bytes[0] = static_cast<char>(bytes[0] | 1);
+    if (&from == &pair.initiator->session) pair.alter = {};
+  };
+  REQUIRE(pair.initiator->session.send(message(Lane::gets, 1, "k")));
+  for (int second = 0; second < 30; ++second) {
+    pair.run();
+    CHECK_FALSE(pair.responder->closed.has_value());
+    pair.pass(1000);
+  }
+  pair.run();
+  REQUIRE(pair.responder->closed.has_value());
+  CHECK(pair.responder->closed->message() == "no sign of life for 30 s");
+  REQUIRE(pair.initiator->closed.has_value());  // that was its last word
+  CHECK(pair.responder->received.empty());
+}
