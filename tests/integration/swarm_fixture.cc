@@ -110,12 +110,14 @@ std::string member_of(const nlohmann::json& line, const std::string& name) {
   return decoded_base64(line.at(name + "_base64").get<std::string>());
 }
 
+void make_private(const std::string& directory) {
+  std::filesystem::create_directory(directory);
+  std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
+}
+
 }  // namespace
 
-Swarm::Swarm() {
-  std::filesystem::create_directory(path("run"));
-  std::filesystem::permissions(path("run"), std::filesystem::perms::owner_all);
-}
+Swarm::Swarm() { make_private(path("run")); }
 
 Swarm::Swarm(const std::map<std::string, int>& capacities, const std::vector<std::string>& writers)
     : Swarm() {
@@ -154,6 +156,15 @@ void Swarm::init(const std::map<std::string, int>& capacities,
   write_file(path(file), outcome.output);
 }
 
+void Swarm::set_apart(const std::string& name) {
+  make_private(path("run-" + name));
+  apart_.insert(name);
+}
+
+void Swarm::set_runner(const std::string& name, std::vector<std::string> runner) {
+  runners_[name] = std::move(runner);
+}
+
 Command Swarm::command(std::vector<std::string> arguments) const {
   Command command;
   command.arguments = std::move(arguments);
@@ -171,7 +182,16 @@ Command Swarm::command_as(const std::string& name, std::vector<std::string> argu
   const bool chosen = std::find(arguments.begin(), arguments.end(), "-c") != arguments.end();
   if (!chosen) who.insert(who.end(), {"-c", "config.json"});
   arguments.insert(arguments.begin(), who.begin(), who.end());
-  return command(std::move(arguments));
+  Command command = this->command(std::move(arguments));
+  if (apart_.count(name) == 1) command.environment["KVSWARM_RUNTIME_DIR"] = path("run-" + name);
+  if (const auto runner = runners_.find(name); runner != runners_.end()) {
+    std::vector<std::string> program = runner->second;
+    if (program.empty()) return command;
+    program.push_back(command.program);
+    command.program = program.front();
+    command.arguments.insert(command.arguments.begin(), program.begin() + 1, program.end());
+  }
+  return command;
 }
 
 Outcome Swarm::as(const std::string& name, std::vector<std::string> arguments) const {
@@ -229,7 +249,9 @@ int Swarm::port(const std::string& name) {
 }
 
 nlohmann::json Swarm::status(const std::string& name) const {
-  const Outcome outcome = run({"-d", name, "status", "--json"});
+  Command command = this->command({"-d", name, "status", "--json"});
+  if (apart_.count(name) == 1) command.environment["KVSWARM_RUNTIME_DIR"] = path("run-" + name);
+  const Outcome outcome = kvswarm::test::run(std::move(command), 60'000);
   INFO(name + ": " + outcome.errors);
   REQUIRE(outcome.exit_code == 0);
   return nlohmann::json::parse(outcome.output);

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,13 @@ class Swarm {
   // Makes document 1 of a new swarm in `file`.
   void init(const std::map<std::string, int>& capacities, const std::vector<std::string>& writers,
             const std::string& file = "config.json");
+
+  // Gives a node a runtime directory of its own: it and the others find each other only where
+  // --peer, or the document, says. Before it is started.
+  void set_apart(const std::string& name);
+  // Every command of this node is run by another program, e.g. {"/usr/bin/prlimit", "--nofile=64"},
+  // which must end in being the program itself. {} ends that.
+  void set_runner(const std::string& name, std::vector<std::string> runner);
 
   // The program in the directory of the swarm, with these arguments.
   Command command(std::vector<std::string> arguments) const;
@@ -72,6 +80,8 @@ class Swarm {
  private:
   TemporaryDirectory folder_;
   std::map<std::string, std::string> ids_;
+  std::set<std::string> apart_;
+  std::map<std::string, std::vector<std::string>> runners_;
   std::map<std::string, std::unique_ptr<Process>> nodes_;
 };
 
