@@ -61,7 +61,8 @@ Result<Answer> Applier::read(const Address& address) const {
     KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, value_row(address));
     KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, value));
   }
-  return proven(std::move(answer), {address, false});
+  SingleLeafRows leaves(*options_.store);
+  return proven(std::move(answer), {address, false}, leaves);
 }
 
 Result<Answer> Applier::scan(const Address& from) const {
@@ -88,7 +89,8 @@ Result<Answer> Applier::scan(const Address& from) const {
     KVSWARM_RETURN_IF_ERROR(entries.add(leaf, value));
   }
   KVSWARM_RETURN_IF_ERROR(leaves->status());
-  return proven(std::move(answer), {from, true});
+  LeafRows asked(*options_.store);
+  return proven(std::move(answer), {from, true}, asked);
 }
 
 Result<RecordsPage> Applier::records(std::uint64_t from) const {
@@ -105,8 +107,8 @@ Result<RecordsPage> Applier::records(std::uint64_t from) const {
 }
 
 // With the proof of the head's state root; corruption when rows have come to differ from it.
-Result<Answer> Applier::proven(Answer answer, const ReadQuestion& asked) const {
-  LeafRows leaves(*options_.store);
+Result<Answer> Applier::proven(Answer answer, const ReadQuestion& asked,
+                               state::LeafCursor& leaves) const {
   KVSWARM_ASSIGN_OR_RETURN(
       answer.proof,
       state::make_proof(trie_->view(), proof_question(asked, answer.entries.size()), leaves));

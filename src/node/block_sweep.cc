@@ -18,7 +18,8 @@ std::uint64_t bit_of(std::uint32_t number) { return std::uint64_t{1} << (number 
 
 }  // namespace
 
-Result<BlockSweep> BlockSweep::begin(store::Store& store, std::uint64_t records) {
+Result<BlockSweep> BlockSweep::begin(store::Store& store, std::uint64_t records,
+                                     std::uint64_t epoch) {
   BlockSweep sweep(records);
   const Bytes table = rows::cursor_table();
   const auto cursor = store.cursor();
@@ -32,8 +33,11 @@ Result<BlockSweep> BlockSweep::begin(store::Store& store, std::uint64_t records)
     if (!stored) return Status(StatusCode::corruption, "the last block of a writer is missing");
     KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow row, rows::decode_block_row(*stored));
     KVSWARM_ASSIGN_OR_RETURN(const log::BlockHeader header, log::decode_block_header(row.header));
-    // It cannot have settled what it had just signed, whatever it says.
-    sweep.settled_[*writer] = {newest.incarnation, std::min(header.settled, newest.number - 1)};
+    // It cannot have settled what it had just signed, whatever it says; and what was settled in an
+    // earlier epoch of this log may have been lost since, and have come again without a receipt.
+    const bool is_of_epoch = header.last_head_seen.epoch >= epoch;
+    const std::uint64_t settled = is_of_epoch ? std::min(header.settled, newest.number - 1) : 0;
+    sweep.settled_[*writer] = {newest.incarnation, settled};
   }
   KVSWARM_RETURN_IF_ERROR(cursor->status());
   return sweep;

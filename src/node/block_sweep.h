@@ -23,8 +23,8 @@ namespace kvswarm::node {
 
 class BlockSweep {
  public:
-  // Of the log as it is now, with so many records.
-  static Result<BlockSweep> begin(store::Store& store, std::uint64_t records);
+  // Of the log as it is now, with so many records and in this epoch.
+  static Result<BlockSweep> begin(store::Store& store, std::uint64_t records, std::uint64_t epoch);
 
   struct Step {
     bool is_done = false;

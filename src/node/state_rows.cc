@@ -1,9 +1,21 @@
 #include "node/state_rows.h"
 
+#include <utility>
+
 #include "base/limits.h"
 #include "node/rows.h"
 
 namespace kvswarm::node {
+namespace {
+
+Result<state::Leaf> decoded(BytesView key, BytesView value) {
+  const auto row = rows::decode_leaf_row(key, value);
+  if (row.ok()) return row->leaf;
+  const BytesView address = key.substr(rows::leaf_table().size(), 4);
+  return row.status().with_context("the row at address " + to_hex(address));
+}
+
+}  // namespace
 
 Status LeafRows::seek(const Address& at_or_after) {
   if (!cursor_) cursor_ = store_->cursor();
@@ -17,13 +29,32 @@ Result<std::optional<state::Leaf>> LeafRows::next() {
     KVSWARM_RETURN_IF_ERROR(cursor_->status());
     return std::optional<state::Leaf>();
   }
-  const BytesView name = cursor_->key().substr(table.size());
-  const auto row = rows::decode_leaf_row(cursor_->key(), cursor_->value());
-  if (!row.ok()) {
-    return row.status().with_context("the row at address " + to_hex(name.substr(0, 4)));
-  }
+  KVSWARM_ASSIGN_OR_RETURN(const state::Leaf leaf, decoded(cursor_->key(), cursor_->value()));
   cursor_->next();
-  return std::optional(row->leaf);
+  return std::optional(leaf);
+}
+
+Status SingleLeafRows::seek(const Address& at_or_after) {
+  const Bytes name = rows::leaf(at_or_after);
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, store_->get(name));
+  first_.reset();
+  only_first_.reset();
+  if (!row) return rest_.seek(at_or_after);
+  KVSWARM_ASSIGN_OR_RETURN(first_, decoded(name, *row));
+  return {};
+}
+
+Result<std::optional<state::Leaf>> SingleLeafRows::next() {
+  if (first_) {
+    only_first_ = first_->address;
+    return std::exchange(first_, std::nullopt);
+  }
+  if (only_first_) {
+    KVSWARM_RETURN_IF_ERROR(rest_.seek(*only_first_));
+    KVSWARM_RETURN_IF_ERROR(rest_.next().status());
+    only_first_.reset();
+  }
+  return rest_.next();
 }
 
 std::size_t bucket_leaves_for(std::uint64_t leaves, std::uint64_t memory_bytes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "state/leaf_cursor.h"
 #include "store/store.h"
@@ -19,6 +20,21 @@ class LeafRows final : public state::LeafCursor {
  private:
   store::Store* store_;  // not owned
   std::unique_ptr<store::Cursor> cursor_;
+};
+
+// The same for a few buckets at a time: the first leaf of one is asked for by its name, which costs
+// a third of a cursor's seek; the rest of the bucket, if any, is walked to.
+class SingleLeafRows final : public state::LeafCursor {
+ public:
+  explicit SingleLeafRows(store::Store& store) : store_(&store), rest_(store) {}
+  Status seek(const Address& at_or_after) override;
+  Result<std::optional<state::Leaf>> next() override;
+
+ private:
+  store::Store* store_;  // not owned
+  LeafRows rest_;
+  std::optional<state::Leaf> first_;   // to be given next
+  std::optional<Address> only_first_;  // given by name: the cursor is not behind it yet
 };
 
 // K of state::Trie for so many leaves: the least with which the trie fits into the memory, and the
