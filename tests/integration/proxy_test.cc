@@ -94,7 +94,7 @@ void begin_anew(Proxied& proxied) {
 
 }  // namespace
 
-TEST_CASE("a connection that is slow and comes in single bytes is a connection") {
+TEST_CASE("a connection that is slow and comes in single bytes is a connection", "[faults]") {
   Proxied proxied({"x"});
   FaultProxy& proxy = proxied.proxy("x");
   proxied.write("x", "before", "v");
@@ -114,8 +114,8 @@ TEST_CASE("a connection that is slow and comes in single bytes is a connection")
   proxied.check_all();
 }
 
-TEST_CASE(
-    "an altered byte reaches no answer: the connection is made anew, the write arrives once") {
+TEST_CASE("an altered byte reaches no answer: the connection is made anew, the write arrives once",
+          "[faults]") {
   Proxied proxied({"x"});
   FaultProxy& proxy = proxied.proxy("x");
   proxied.write("x", "first", "v");
@@ -150,7 +150,8 @@ TEST_CASE(
   proxied.check_all();
 }
 
-TEST_CASE("an import over connections that are cut at any byte ends with every receipt, once") {
+TEST_CASE("an import over connections that are cut at any byte ends with every receipt, once",
+          "[faults]") {
   Proxied proxied({"x"});
   FaultProxy& proxy = proxied.proxy("x");
   Entries entries;
@@ -181,7 +182,7 @@ TEST_CASE("an import over connections that are cut at any byte ends with every r
   proxied.check_all();
 }
 
-TEST_CASE("connections that stall, or lost their other end, end by their deadline") {
+TEST_CASE("connections that stall, or lost their other end, end by their deadline", "[faults]") {
   const std::vector<std::string> writers = {"stalled", "deaf", "halved", "longer", "mute"};
   Proxied proxied(writers);
   for (const std::string& writer : writers) proxied.write(writer, writer + " before", "v");
@@ -224,7 +225,8 @@ TEST_CASE("connections that stall, or lost their other end, end by their deadlin
   CHECK(proxied.swarm().as("a", {"audit"}).exit_code == 0);
 }
 
-TEST_CASE("a node out of reach behind its proxy is found again, and nothing queued is lost") {
+TEST_CASE("a node out of reach behind its proxy is found again, and nothing queued is lost",
+          "[faults]") {
   Proxied proxied({"x"});
   FaultProxy& proxy = proxied.proxy("x");
   proxied.write("x", "before", "v");
