@@ -1,68 +1,22 @@
 // Real processes on a small file system of their own that fills up (promise D4): a tmpfs whose size
 // is taken down to what is used, so that no memory is needed to fill it.
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
 #include "support/skip.h"
+#include "support/small_disk.h"
 
 using kvswarm::test::contains;
 using kvswarm::test::eventually;
+using kvswarm::test::may_mount;
 using kvswarm::test::Outcome;
+using kvswarm::test::SmallDisk;
 using kvswarm::test::Swarm;
 
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
-
-class SmallDisk {
- public:
-  SmallDisk(const std::string& path, std::uint64_t bytes) : path_(path), bytes_(bytes) {
-    mounted_ = ::mkdir(path.c_str(), 0700) == 0 && mount_with(bytes, 0);
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool mounted() const { return mounted_; }
-  void fill() {
-    // The node may write between the two calls: then the size is less than what is there.
-    bool full = false;
-    for (int turn = 0; !full && turn < 1000; ++turn) {
-      struct statvfs about {};
-      REQUIRE(::statvfs(path_.c_str(), &about) == 0);
-      full = mount_with((about.f_blocks - about.f_bfree) * about.f_frsize, MS_REMOUNT);
-      if (!full) REQUIRE(errno == EINVAL);
-    }
-    REQUIRE(full);
-  }
-  void make_room() { REQUIRE(mount_with(bytes_, MS_REMOUNT)); }
-
- private:
-  bool mount_with(std::uint64_t bytes, unsigned long flags) const {
-    const std::string options = "mode=0700,size=" + std::to_string(bytes);
-    return ::mount("tmpfs", path_.c_str(), "tmpfs", flags, options.c_str()) == 0;
-  }
-
-  const std::string path_;
-  const std::uint64_t bytes_;
-  bool mounted_ = false;
-};
-
-// Mounts of this process that nobody else sees.
-bool may_mount() {
-  return ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0 &&
-         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
 
 std::string put_of(const std::string& value) { return "--put.k=" + value; }
 
