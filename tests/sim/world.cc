@@ -1,9 +1,8 @@
-#include "sim/world.h"
-
 #include <algorithm>
+#include <cstdio>
 
 #include "base/assert.h"
-#include "support/borrowed_store.h"
+#include "sim/machine.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -12,39 +11,46 @@ constexpr std::uint64_t kWallOffsetMs = 1'700'000'000'000;
 
 }  // namespace
 
-struct World::Pipe {
-  NodeIndex peer = 0;
-  node::ConnectionId peer_connection = 0;
-  std::uint64_t arrives_ms = 0;  // of the last bytes sent: later ones do not overtake
-};
+void World::Gate::pass(std::function<void()> happen) {
+  if (is_shut || !waiting.empty()) {
+    waiting.push_back(std::move(happen));
+  } else {
+    happen();
+  }
+}
 
-struct World::Machine {
-  explicit Machine(crypto::SigningKey signing_key) : key(std::move(signing_key)) {}
-  crypto::SigningKey key;
-  std::shared_ptr<store::MemoryStore> disk = std::make_shared<store::MemoryStore>();
-  std::optional<config::Document> file;
-  std::unique_ptr<node::Backend> backend;
-  std::unique_ptr<node::Core> core;
-  std::uint64_t life = 0;  // events for an earlier life are dropped
-  bool reachable = true;
-  std::map<node::ConnectionId, Pipe> pipes;
-  node::ConnectionId next_inbound = 2;
-  node::Ticket next_ticket = 1;
-  std::map<node::Ticket, Ask> tickets;
-  std::uint64_t store_free_ms = 0;  // when the store thread is done with what it has
-  std::uint64_t tick_ms = 0;        // for which a tick is scheduled; 0: none
-  std::vector<std::string> told;
-  std::optional<Status> ended;
-};
+void World::Gate::open() {
+  is_shut = false;
+  while (!is_shut && !waiting.empty()) {
+    const auto next = std::move(waiting.front());
+    next();
+    waiting.pop_front();  // not before: what comes meanwhile stands behind it
+  }
+}
 
 World::World(std::uint64_t seed) : random_(seed) { crypto::initialise(); }
 World::~World() = default;
 
-Time World::time() const { return {now_ms_, kWallOffsetMs + now_ms_}; }
+Time World::time(NodeIndex index) const {
+  const LocalClock& clock = machines_.at(index)->clock;
+  const std::uint64_t monotonic_ms = clock.monotonic(now_ms_);
+  const auto wall_ms = static_cast<std::int64_t>(kWallOffsetMs + monotonic_ms);
+  return {monotonic_ms, static_cast<std::uint64_t>(wall_ms + clock.wall_shift_ms)};
+}
 
 void World::note(std::uint64_t what) {
   for (const std::uint64_t part : {now_ms_, what}) trace_ = (trace_ ^ part) * 1099511628211ULL;
 }
+
+void World::say(const std::string& line) const {
+  if (!tell_story) return;
+  char time[24];
+  const auto passed_ms = static_cast<double>(now_ms_ - kBeginningMs);
+  std::snprintf(time, sizeof time, "%10.3f  ", passed_ms / 1000);
+  tell_story(time + line);
+}
+
+std::string World::name(NodeIndex index) const { return "node " + std::to_string(index); }
 
 NodeIndex World::add_node() {
   machines_.push_back(std::make_unique<Machine>(crypto::SigningKey::generate(random_)));
@@ -86,30 +92,35 @@ void World::found(const std::map<NodeIndex, std::uint64_t>& capacities,
 
 void World::give_document(NodeIndex index, const config::Document& document) {
   machines_.at(index)->file = document;
-  if (is_running(index)) drive(index, node::event::DocumentFound{document});
+  if (!is_running(index)) return;
+  machines_.at(index)->gate.pass(
+      [this, index, document] { drive(index, node::event::DocumentFound{document}); });
 }
 
-void World::at(std::uint64_t time_ms, std::function<void()> happen) {
-  events_.emplace(std::pair(std::max(time_ms, now_ms_), sequence_++), std::move(happen));
+// --- machines ------------------------------------------------------------------------------------
+
+void World::start(NodeIndex index) {
+  const Status started = start(index, false);
+  KVSWARM_ASSERT(started.ok());
 }
 
-void World::start(NodeIndex index) { start(index, false); }
+Status World::try_start(NodeIndex index) { return start(index, false); }
 
-void World::start(NodeIndex index, bool restoring) {
+Status World::start(NodeIndex index, bool restoring) {
   Machine& machine = *machines_.at(index);
   KVSWARM_ASSERT(!machine.core);
   node::Backend::Options options;
   options.key = &machine.key;
-  options.open_store = [disk = machine.disk]() -> Result<std::unique_ptr<store::Store>> {
-    disk->reopen();
-    return std::unique_ptr<store::Store>(std::make_unique<test::BorrowedStore>(disk));
-  };
+  options.open_store = [this, index] { return open_store(index); };
+  options.has_room = [&machine] { return !machine.faults.is_full; };
   options.document = machine.file;
-  options.wall_ms = time().wall_ms;
+  options.wall_ms = time(index).wall_ms;
   options.bucket_leaves = 1 + index % 3;
   options.sweep_bytes = sweep_bytes;
   auto backend = node::Backend::open(std::move(options));
-  KVSWARM_ASSERT(backend.ok());
+  narrate(index,
+          [&] { return backend.ok() ? "starts" : "cannot start: " + backend.status().message(); });
+  KVSWARM_RETURN_IF_ERROR(backend.status());
   machine.backend = std::move(backend).value();
   node::Core::Options core;
   core.key = &machine.key;
@@ -123,13 +134,35 @@ void World::start(NodeIndex index, bool restoring) {
   machine.store_free_ms = 0;
   machine.ended.reset();
   drive(index, node::event::Tick{});
+  return {};
 }
 
 void World::crash(NodeIndex index, std::size_t kept) {
+  const std::map<node::ConnectionId, Pipe> pipes = machines_.at(index)->pipes;
+  for (const auto& [connection, pipe] : pipes) {
+    break_far_end(index, pipe, Status(StatusCode::unavailable, "connection reset"));
+  }
+  power_off(index, kept);
+}
+
+void World::vanish(NodeIndex index, std::size_t kept) {
+  for (const auto& [connection, pipe] : machines_.at(index)->pipes) {
+    if (Pipe* far = far_end(pipe)) far->swallows = true;
+  }
+  power_off(index, kept);
+}
+
+void World::power_off(NodeIndex index, std::size_t kept) {
   Machine& machine = *machines_.at(index);
   note(0xdead + index);
-  cut_connections(index);
+  narrate(index, [&] {
+    return "goes down; of " + std::to_string(machine.disk->unsynced_writes()) +
+           " unsynced writes " + std::to_string(kept) + " stay";
+  });
   ++machine.life;
+  machine.gate = {};
+  machine.dialling.clear();
+  machine.pipes.clear();
   machine.core.reset();
   machine.backend.reset();
   machine.disk->crash(kept);
@@ -146,35 +179,45 @@ void World::put_back(NodeIndex index, const store::MemoryStore::Image& image) {
   machines_.at(index)->disk->put_back(image);
 }
 
-World::Ask World::restore(NodeIndex index, std::uint64_t timeout_ms) {
-  start(index, true);
-  Machine& machine = *machines_.at(index);
-  const auto reply = std::make_shared<Reply>();
-  const node::Ticket ticket = machine.next_ticket++;
-  machine.tickets[ticket] = reply;
-  drive(index, node::event::Restore{ticket, now_ms_ + timeout_ms, false});
-  return reply;
+void World::pause(NodeIndex index) { machines_.at(index)->gate.is_shut = true; }
+void World::go_on(NodeIndex index) { machines_.at(index)->gate.open(); }
+bool World::is_paused(NodeIndex index) const { return machines_.at(index)->gate.is_shut; }
+
+void World::shift_wall(NodeIndex index, std::int64_t by_ms) {
+  machines_.at(index)->clock.wall_shift_ms += by_ms;
 }
 
-void World::cut_connections(NodeIndex index) {
-  const std::map<node::ConnectionId, Pipe> pipes = machines_.at(index)->pipes;
-  const Status why(StatusCode::unavailable, "connection reset");
-  for (const auto& [connection, pipe] : pipes) {
-    break_pipe(pipe.peer, pipe.peer_connection, why);
-    break_pipe(index, connection, why);
-  }
+std::int64_t World::wall_shift_ms(NodeIndex index) const {
+  return machines_.at(index)->clock.wall_shift_ms;
 }
 
-void World::set_reachable(NodeIndex index, bool reachable) {
-  machines_.at(index)->reachable = reachable;
+void World::sleep(NodeIndex index, std::uint64_t ms) {
+  LocalClock& clock = machines_.at(index)->clock;
+  clock.set(now_ms_, ms, clock.permille);
+  arm(index);
 }
 
-// This end is gone; its node hears of it a moment later.
-void World::break_pipe(NodeIndex index, node::ConnectionId connection, const Status& why) {
-  Machine& machine = *machines_.at(index);
-  if (machine.pipes.erase(connection) == 0) return;
-  at(now_ms_ + 1 + random_.below(5), [this, index, connection, why, life = machine.life] {
-    if (machines_.at(index)->life == life) drive(index, node::event::Lost{connection, why});
+void World::set_speed(NodeIndex index, std::uint64_t permille) {
+  machines_.at(index)->clock.set(now_ms_, 0, permille);
+  machines_.at(index)->tick_ms = 0;
+  arm(index);
+}
+
+// --- events and actions --------------------------------------------------------------------------
+
+void World::at(std::uint64_t time_ms, std::function<void()> happen) {
+  events_.emplace(std::pair(std::max(time_ms, now_ms_), sequence_++), std::move(happen));
+}
+
+void World::later(std::uint64_t ms, std::function<void()> happen) {
+  at(now_ms_ + ms, std::move(happen));
+}
+
+void World::at_machine(NodeIndex index, std::uint64_t time_ms, std::function<void()> happen) {
+  const std::uint64_t life = machines_.at(index)->life;
+  at(time_ms, [this, index, life, happen = std::move(happen)] {
+    Machine& machine = *machines_.at(index);
+    if (machine.life == life) machine.gate.pass(happen);
   });
 }
 
@@ -182,7 +225,7 @@ void World::drive(NodeIndex index, node::Event event) {
   Machine& machine = *machines_.at(index);
   if (!machine.core) return;
   note(index * 64 + event.index());
-  node::Actions actions = machine.core->step(std::move(event), time());
+  node::Actions actions = machine.core->step(std::move(event), time(index));
   for (node::Action& action : actions) perform(index, action);
   arm(index);
 }
@@ -192,12 +235,12 @@ void World::arm(NodeIndex index) {
   if (!machine.core) return;
   const std::uint64_t next = machine.core->next_tick_ms();
   if (next == ~std::uint64_t{0}) return;
-  const std::uint64_t due = std::max(next, now_ms_ + 1);
+  const std::uint64_t due = std::max(machine.clock.world_time(next), now_ms_ + 1);
   if (machine.tick_ms != 0 && machine.tick_ms <= due) return;
   machine.tick_ms = due;
-  at(due, [this, index, due, life = machine.life] {
+  at_machine(index, due, [this, index, due] {
     Machine& ticked = *machines_.at(index);
-    if (ticked.life != life || ticked.tick_ms != due) return;
+    if (ticked.tick_ms != due) return;
     ticked.tick_ms = 0;
     drive(index, node::event::Tick{});
   });
@@ -205,108 +248,65 @@ void World::arm(NodeIndex index) {
 
 void World::perform(NodeIndex index, node::Action& action) {
   Machine& machine = *machines_.at(index);
-  const std::uint64_t life = machine.life;
   if (auto* dialled = std::get_if<node::action::Dial>(&action)) {
     dial(index, dialled->connection, dialled->address);
-  } else if (auto* send = std::get_if<node::action::Send>(&action)) {
-    const auto found = machine.pipes.find(send->connection);
-    if (found == machine.pipes.end()) return;
-    Pipe& pipe = found->second;
-    if (tamper) tamper(index, send->bytes);
-    pipe.arrives_ms = std::max(pipe.arrives_ms, now_ms_ + 1 + random_.below(10));
-    note(send->bytes.size());
-    at(pipe.arrives_ms,
-       [this, index, life, connection = send->connection, pipe, bytes = std::move(send->bytes)] {
-         Machine& sender = *machines_.at(index);
-         if (sender.life == life && sender.pipes.count(connection) > 0) {
-           drive(index, node::event::Sent{connection, bytes.size()});
-         }
-         Machine& receiver = *machines_.at(pipe.peer);
-         if (receiver.pipes.count(pipe.peer_connection) == 0) return;
-         // In pieces, as TCP may.
-         std::size_t from = 0;
-         while (from < bytes.size() && receiver.pipes.count(pipe.peer_connection) > 0) {
-           const std::size_t size = 1 + random_.below(bytes.size() - from);
-           drive(pipe.peer,
-                 node::event::Arrived{pipe.peer_connection, BytesView(bytes).substr(from, size)});
-           from += size;
-         }
-       });
-  } else if (auto* close = std::get_if<node::action::Close>(&action)) {
-    const auto found = machine.pipes.find(close->connection);
-    if (found == machine.pipes.end()) return;
-    const Pipe pipe = found->second;
-    break_pipe(index, close->connection, Status());
-    at(pipe.arrives_ms, [this, pipe] {
-      break_pipe(pipe.peer, pipe.peer_connection,
-                 Status(StatusCode::unavailable, "the peer closed the connection"));
-    });
-  } else if (auto* ask = std::get_if<node::action::AskStore>(&action)) {
-    machine.store_free_ms = std::max(machine.store_free_ms, now_ms_) + random_.below(4);
-    auto request = std::make_shared<node::StoreRequest>(std::move(ask->request));
-    at(machine.store_free_ms, [this, index, life, request] {
-      Machine& owner = *machines_.at(index);
-      if (owner.life != life) return;
-      auto reply = std::make_shared<node::StoreReply>(
-          owner.backend->execute(std::move(*request), time().wall_ms));
-      // The reply is on its way: a crash now loses it, and not what was written.
-      at(now_ms_, [this, index, life, reply] {
-        if (machines_.at(index)->life != life) return;
-        drive(index, node::event::StoreReplied{std::move(*reply)});
-      });
-    });
+  } else if (auto* bytes = std::get_if<node::action::Send>(&action)) {
+    send(index, *bytes);
+  } else if (auto* closed = std::get_if<node::action::Close>(&action)) {
+    close(index, closed->connection);
+  } else if (auto* asked = std::get_if<node::action::AskStore>(&action)) {
+    ask_store(index, std::move(asked->request));
   } else if (std::get_if<node::action::FindAddresses>(&action) != nullptr) {
-    at(now_ms_ + 1, [this, index, life] {
-      if (machines_.at(index)->life != life) return;
-      node::event::AddressesFound found;
-      for (NodeIndex other = 0; other < machines_.size(); ++other) {
-        // As in the registry, what this node itself has published does not count.
-        if (other == index || !machines_[other]->core || !machines_[other]->reachable) continue;
-        found.addresses.push_back({id(other), std::to_string(other)});
-      }
-      drive(index, found);
-    });
+    find_addresses(index);
   } else if (auto* respond = std::get_if<node::action::Respond>(&action)) {
     const auto found = machine.tickets.find(respond->ticket);
     KVSWARM_ASSERT(found != machine.tickets.end());  // each ticket is answered once
+    narrate(index, [&] {
+      const Status status = respond->outcome.status();
+      return "answers " + std::to_string(respond->ticket) + ": " +
+             (status.ok() ? "ok" : status.message());
+    });
     *found->second = std::move(respond->outcome);
+    found->second->at = moment_;
     machine.tickets.erase(found);
   } else if (auto* end = std::get_if<node::action::End>(&action)) {
+    narrate(index, [&] { return "must not go on: " + end->why.message(); });
     machine.ended = end->why;
   } else if (auto* tell = std::get_if<node::action::Tell>(&action)) {
+    narrate(index, [&] { return "says: " + tell->line; });
     machine.told.push_back(tell->line);
   }
 }
 
-void World::dial(NodeIndex from, node::ConnectionId connection, const std::string& address) {
-  const NodeIndex to = std::stoul(address);
-  const std::uint64_t life = machines_.at(from)->life;
-  at(now_ms_ + 1 + random_.below(10), [this, from, to, connection, life] {
-    Machine& caller = *machines_.at(from);
-    if (caller.life != life) return;
-    Machine& called = *machines_.at(to);
-    if (!called.core || !called.reachable) {
-      drive(from,
-            node::event::Lost{connection, Status(StatusCode::unavailable, "connection refused")});
-      return;
-    }
-    const node::ConnectionId inbound = called.next_inbound;
-    called.next_inbound += 2;
-    caller.pipes[connection] = {to, inbound, 0};
-    called.pipes[inbound] = {from, connection, 0};
-    drive(to, node::event::Accepted{inbound});
-    drive(from, node::event::Connected{connection});
+// --- asking --------------------------------------------------------------------------------------
+
+World::Ask World::ask(NodeIndex index, const std::function<node::Event(node::Ticket)>& event) {
+  Machine& machine = *machines_.at(index);
+  auto reply = std::make_shared<Reply>();
+  const node::Ticket ticket = machine.next_ticket++;
+  machine.tickets[ticket] = reply;
+  machine.gate.pass([this, index, asked = event(ticket)] { drive(index, asked); });
+  return reply;
+}
+
+std::size_t World::open_tickets(NodeIndex index) const {
+  return machines_.at(index)->tickets.size();
+}
+
+World::Ask World::restore(NodeIndex index, std::uint64_t timeout_ms) {
+  const Status started = start(index, true);
+  KVSWARM_ASSERT(started.ok());
+  const std::uint64_t deadline_ms = time(index).monotonic_ms + timeout_ms;
+  return ask(index, [=](node::Ticket ticket) {
+    return node::event::Restore{ticket, deadline_ms, false};
   });
 }
 
 World::Ask World::write(NodeIndex index, std::vector<node::WriteOp> ops, node::Goal goal,
                         std::uint64_t wait_ms) {
-  Machine& machine = *machines_.at(index);
-  const auto reply = std::make_shared<Reply>();
-  const node::Ticket ticket = machine.next_ticket++;
-  machine.tickets[ticket] = reply;
-  drive(index, node::event::Write{ticket, std::move(ops), goal, wait_ms});
-  return reply;
+  return ask(index, [&](node::Ticket ticket) {
+    return node::event::Write{ticket, std::move(ops), goal, wait_ms};
+  });
 }
 
 World::Ask World::put(NodeIndex index, const Bytes& key, const Bytes& value, node::Goal goal,
@@ -319,21 +319,25 @@ World::Ask World::del(NodeIndex index, const Bytes& key, node::Goal goal, std::u
 }
 
 World::Ask World::get(NodeIndex index, const Bytes& key, std::uint64_t timeout_ms) {
-  Machine& machine = *machines_.at(index);
-  const auto reply = std::make_shared<Reply>();
-  const node::Ticket ticket = machine.next_ticket++;
-  machine.tickets[ticket] = reply;
-  drive(index, node::event::Get{ticket, key, now_ms_ + timeout_ms, true, {}});
-  return reply;
+  return read(index, node::event::Get{0, key, timeout_ms, true, {}});
+}
+
+World::Ask World::read(NodeIndex index, node::event::Get event) {
+  event.deadline_ms += time(index).monotonic_ms;
+  return ask(index, [&](node::Ticket ticket) {
+    event.ticket = ticket;
+    return event;
+  });
+}
+
+World::Ask World::save_receipt(NodeIndex index, std::uint64_t first_op, std::uint64_t last_op) {
+  return ask(index, [=](node::Ticket ticket) {
+    return node::event::SaveReceipt{ticket, first_op, last_op};
+  });
 }
 
 World::Ask World::status(NodeIndex index) {
-  Machine& machine = *machines_.at(index);
-  const auto reply = std::make_shared<Reply>();
-  const node::Ticket ticket = machine.next_ticket++;
-  machine.tickets[ticket] = reply;
-  drive(index, node::event::DescribeStatus{ticket});
-  return reply;
+  return ask(index, [](node::Ticket ticket) { return node::event::DescribeStatus{ticket}; });
 }
 
 bool World::run_until(const std::function<bool()>& done, std::uint64_t most_ms) {
@@ -345,6 +349,7 @@ bool World::run_until(const std::function<bool()>& done, std::uint64_t most_ms) 
     }
     const auto next = events_.begin();
     now_ms_ = next->first.first;
+    ++moment_;
     const auto happen = std::move(next->second);
     events_.erase(next);
     happen();

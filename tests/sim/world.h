@@ -1,10 +1,12 @@
 // A swarm in one thread: real cores and backends over in-memory pipes, memory stores and a virtual
-// clock, all driven by one seed. The seed of the simulator (docs/SIMULATION.md is to come).
+// clock, all driven by one seed; and everything that can go wrong with machines, disks, clocks and
+// networks. docs/SIMULATION.md says what the simulator makes of it.
 //
 // One seed and one list of calls give one run, event for event: trace() is a hash over everything
 // that happened. Nodes are numbered in the order they were added.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,7 +21,24 @@
 namespace kvswarm::sim {
 
 using NodeIndex = std::size_t;
-using Reply = std::optional<Result<node::Outcome>>;
+
+struct Reply : std::optional<Result<node::Outcome>> {
+  using optional::operator=;
+  std::uint64_t at = 0;  // World::moment() of the answer
+};
+
+// What bytes from one node to another meet. Those that are on their way when a link is cut arrive
+// when it is mended, as TCP sends them again.
+struct Link {
+  bool is_cut = false;
+  std::uint64_t delay_ms = 0;  // more than usual
+};
+
+// What is wrong with a node's disk.
+struct DiskFaults {
+  bool is_full = false;       // no write succeeds, and new blocks have no room
+  std::uint64_t slow_ms = 0;  // at most, that a request to the store takes longer
+};
 
 class World {
  public:
@@ -40,14 +59,37 @@ class World {
   void give_document(NodeIndex index, const config::Document& document);
 
   void start(NodeIndex index);
+  // The same where it may fail, as on a full disk: the node then does not run.
+  Status try_start(NodeIndex index);
   // Power loss: what was not synced is forgotten, but for `kept` of the oldest unsynced writes.
   void crash(NodeIndex index, std::size_t kept = 0);
+  // The same, and nobody who is connected to it hears of it.
+  void vanish(NodeIndex index, std::size_t kept = 0);
   void wipe(NodeIndex index);  // a new, empty disk; the identity stays
   // Of a node that does not run: its disk is what it was.
   void put_back(NodeIndex index, const store::MemoryStore::Image& image);
   bool is_running(NodeIndex index) const;
   void cut_connections(NodeIndex index);                // all of its connections break now
   void set_reachable(NodeIndex index, bool reachable);  // false: nobody can dial it
+  void set_link(NodeIndex from, NodeIndex to, const Link& link);
+  const Link& link(NodeIndex from, NodeIndex to) const;
+  // One of its connections, if it has any, swallows from now on what either side sends.
+  void swallow(NodeIndex index);
+  std::size_t open_connections(NodeIndex index) const;
+
+  // A process that is stopped: what happens to it, happens to it once it goes on.
+  void pause(NodeIndex index);
+  void go_on(NodeIndex index);
+  bool is_paused(NodeIndex index) const;
+
+  void set_faults(NodeIndex index, const DiskFaults& faults);
+
+  // A node's own clocks: the wall clock is set anew, time passes for it in its sleep, or both run
+  // at another speed (1000: as the world's).
+  void shift_wall(NodeIndex index, std::int64_t by_ms);
+  void sleep(NodeIndex index, std::uint64_t ms);
+  void set_speed(NodeIndex index, std::uint64_t permille);
+  std::int64_t wall_shift_ms(NodeIndex index) const;
 
   // Runs a node that only finds out what its disk lacks, and declares it; to be crashed afterwards.
   std::shared_ptr<Reply> restore(NodeIndex index, std::uint64_t timeout_ms = 10'000);
@@ -61,16 +103,22 @@ class World {
   Ask write(NodeIndex index, std::vector<node::WriteOp> ops, node::Goal goal,
             std::uint64_t wait_ms);
   Ask get(NodeIndex index, const Bytes& key, std::uint64_t timeout_ms = 10'000);
+  // `event.deadline_ms` counts from now on.
+  Ask read(NodeIndex index, node::event::Get event);
+  Ask save_receipt(NodeIndex index, std::uint64_t first_op, std::uint64_t last_op);
   Ask status(NodeIndex index);
+  std::size_t open_tickets(NodeIndex index) const;
 
   // Lets events happen until `done` or until the virtual time has passed. Whether it was `done`.
   bool run_until(const std::function<bool()>& done, std::uint64_t most_ms = 120'000);
   void run_for(std::uint64_t ms);
+  void later(std::uint64_t ms, std::function<void()> happen);
 
   store::MemoryStore& disk(NodeIndex index);
   Random& random() { return random_; }
   std::uint64_t now_ms() const { return now_ms_; }
   std::uint64_t trace() const { return trace_; }
+  std::uint64_t moment() const { return moment_; }              // events that have happened
   const std::vector<std::string>& told(NodeIndex index) const;  // what it said to its operator
 
   // Why the node said that it must not go on; nothing while it has not.
@@ -82,26 +130,68 @@ class World {
   // Changes bytes on their way from one node; for hostile tests. Empty: no change.
   std::function<void(NodeIndex from, Bytes& bytes)> tamper;
 
+  // Sees what a node asks of its store, and may change what it is told; for checks and for liars.
+  std::function<void(NodeIndex index, const node::StoreRequest& request)> watch_request;
+  std::function<void(NodeIndex index, node::StoreReply& reply)> change_reply;
+
+  // Told of everything that happens, one line each; for people. Changes nothing.
+  std::function<void(const std::string& line)> tell_story;
+  void say(const std::string& line) const;  // at the world's time
+
  private:
+  static constexpr std::uint64_t kBeginningMs = 1'000'000;
+
   struct Machine;
   struct Pipe;  // one direction's far end
 
-  void start(NodeIndex index, bool restoring);
+  // What waits in its order until something opens. While anything waits, so does all that comes.
+  struct Gate {
+    bool is_shut = false;
+    std::deque<std::function<void()>> waiting{};
+    void pass(std::function<void()> happen);
+    void open();
+  };
+
+  Status start(NodeIndex index, bool restoring);
+  void power_off(NodeIndex index, std::size_t kept);
   void at(std::uint64_t time_ms, std::function<void()> happen);
+  // To a process, in this life of it and while it is not paused.
+  void at_machine(NodeIndex index, std::uint64_t time_ms, std::function<void()> happen);
   void drive(NodeIndex index, node::Event event);
   void perform(NodeIndex index, node::Action& action);
-  void dial(NodeIndex from, node::ConnectionId connection, const std::string& address);
-  void break_pipe(NodeIndex index, node::ConnectionId connection, const Status& why);
+  Ask ask(NodeIndex index, const std::function<node::Event(node::Ticket)>& event);
   void arm(NodeIndex index);
   void note(std::uint64_t what);
-  Time time() const;
+  Time time(NodeIndex index) const;
+  std::string name(NodeIndex index) const;
+  template <class Text>
+  void narrate(NodeIndex index, const Text& text) const;
+
+  // world_network.cc
+  void send(NodeIndex index, node::action::Send& send);
+  void deliver(NodeIndex index, std::uint64_t life, node::ConnectionId connection, const Pipe& pipe,
+               const Bytes& bytes);
+  void close(NodeIndex index, node::ConnectionId connection);
+  void find_addresses(NodeIndex index);
+  void dial(NodeIndex from, node::ConnectionId connection, const std::string& address);
+  void try_dial(NodeIndex from, node::ConnectionId connection, NodeIndex to, unsigned attempts);
+  void lose_dial(NodeIndex from, node::ConnectionId connection, const char* why);
+  void break_pipe(NodeIndex index, node::ConnectionId connection, const Status& why);
+  Pipe* far_end(const Pipe& pipe);  // nullptr: gone
+  void break_far_end(NodeIndex index, const Pipe& pipe, const Status& why);
+  // world_store.cc
+  void ask_store(NodeIndex index, node::StoreRequest request);
+  Result<std::unique_ptr<store::Store>> open_store(NodeIndex index);
 
   SeededRandom random_;
-  std::uint64_t now_ms_ = 1'000'000;
+  std::uint64_t now_ms_ = kBeginningMs;
   std::uint64_t sequence_ = 0;
+  std::uint64_t moment_ = 0;
+  std::uint64_t connections_ = 0;  // that were ever made
   std::uint64_t trace_ = 1469598103934665603ULL;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::function<void()>> events_;
   std::vector<std::unique_ptr<Machine>> machines_;
+  std::map<std::pair<NodeIndex, NodeIndex>, std::pair<Link, Gate>> links_;  // from, to
   std::optional<config::Document> document_;
 };
 

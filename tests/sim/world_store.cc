@@ -1,0 +1,74 @@
+// The store thread and the disk of a machine of World.
+#include <array>
+
+#include "sim/machine.h"
+#include "support/borrowed_store.h"
+
+namespace kvswarm::sim {
+namespace {
+
+// In the order of node::StoreRequest.
+constexpr std::array kRequestNames = {
+    "flush",       "place_pending", "load_block",    "settle",
+    "refuse",      "count_refused", "record_head",   "commit",
+    "read",        "scan",          "greet",         "begin",
+    "restore",     "forget",        "read_document", "adopt",
+    "count",       "read_receipts", "keep_evidence", "refill",
+    "read_backup", "sweep",         "pick_applied",  "complete_transition",
+    "pick_page",   "read_records"};
+static_assert(kRequestNames.size() == std::variant_size_v<node::StoreRequest>);
+
+Status full_disk() { return {StatusCode::disk_full, "the disk is full"}; }
+
+// A disk that may be full.
+class FaultyStore final : public store::Store {
+ public:
+  FaultyStore(std::shared_ptr<store::MemoryStore> disk, const DiskFaults& faults)
+      : disk_(std::move(disk)), faults_(faults) {}
+  Result<std::optional<Bytes>> get(BytesView key) override { return disk_->get(key); }
+  Status write(const store::Batch& batch, store::Sync sync) override {
+    if (faults_.is_full) disk_->fail_next_write(full_disk());
+    return disk_->write(batch, sync);
+  }
+  std::unique_ptr<store::Cursor> cursor() override { return disk_->cursor(); }
+
+ private:
+  std::shared_ptr<store::MemoryStore> disk_;
+  const DiskFaults& faults_;  // the machine's, which outlives its stores
+};
+
+}  // namespace
+
+void World::set_faults(NodeIndex index, const DiskFaults& faults) {
+  machines_.at(index)->faults = faults;
+}
+
+Result<std::unique_ptr<store::Store>> World::open_store(NodeIndex index) {
+  Machine& machine = *machines_.at(index);
+  machine.disk->reopen();
+  return std::unique_ptr<store::Store>(std::make_unique<FaultyStore>(machine.disk, machine.faults));
+}
+
+void World::ask_store(NodeIndex index, node::StoreRequest request) {
+  Machine& machine = *machines_.at(index);
+  machine.store_free_ms = std::max(machine.store_free_ms, now_ms_) + random_.below(4);
+  if (machine.faults.slow_ms > 0) machine.store_free_ms += random_.below(machine.faults.slow_ms);
+  const auto shared = std::make_shared<node::StoreRequest>(std::move(request));
+  at_machine(index, machine.store_free_ms, [this, index, shared] {
+    if (watch_request) watch_request(index, *shared);
+    const char* what = kRequestNames.at(shared->index());
+    const auto reply = std::make_shared<node::StoreReply>(
+        machines_.at(index)->backend->execute(std::move(*shared), time(index).wall_ms));
+    narrate(index, [&] {
+      return std::string("store: ") + what +
+             (reply->status.ok() ? "" : ": " + reply->status.message());
+    });
+    if (change_reply) change_reply(index, *reply);
+    // The reply is on its way: a crash now loses it, and not what was written.
+    at_machine(index, now_ms_, [this, index, reply] {
+      drive(index, node::event::StoreReplied{std::move(*reply)});
+    });
+  });
+}
+
+}  // namespace kvswarm::sim
