@@ -1,0 +1,499 @@
+#include "sim/episode.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "node/rows.h"
+#include "sim/faults.h"
+#include "sim/liar.h"
+#include "sim/log_checks.h"
+
+namespace kvswarm::sim {
+namespace {
+
+namespace rows = node::rows;
+
+constexpr std::uint64_t kRestMs = 600'000;  // in which a healed swarm must come to rest
+
+Status broken(const std::string& what) { return {StatusCode::failure, what}; }
+
+std::string name(NodeIndex node) { return "node " + std::to_string(node); }
+
+class Episode {
+ public:
+  explicit Episode(const EpisodeOptions& options)
+      : world_(options.seed), began_ms_(world_.now_ms()), history_(world_), liar_(world_) {
+    world_.tell_story = options.tell_story;
+    draw_shape(options);
+    faults_.emplace(world_, nodes_, [this](NodeIndex node) { goes_down(node); });
+    draw_mix(options);
+    documents_.push_back(world_.document());
+    given_.assign(nodes_, 0);
+  }
+
+  EpisodeResult run() {
+    EpisodeResult out;
+    out.status = live();
+    if (out.status.ok()) out.status = come_to_rest();
+    if (out.status.ok()) out.status = check();
+    out.trace = world_.trace();
+    out.virtual_ms = world_.now_ms() - began_ms_;
+    out.counts = faults_->counts();
+    out.counts["ops"] = history_.ops().size();
+    out.counts["reads"] = history_.reads().size();
+    out.counts["undecided"] = history_.undecided();
+    out.counts["restores"] = restores_;
+    out.counts["lies"] = liar_.lies();
+    out.counts["documents"] = documents_.size() - 1;
+    out.counts["nodes"] = nodes_;
+    out.counts["steps"] = steps_;
+    return out;
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t bound) { return world_.random().below(bound); }
+  bool once_in(std::uint64_t bound) { return below(bound) == 0; }
+
+  // --- what is drawn -----------------------------------------------------------------------------
+
+  void draw_shape(const EpisodeOptions& options) {
+    nodes_ = options.nodes > 0 ? options.nodes : kLeastNodes + below(6);
+    const std::uint64_t storage = 1 + below(nodes_ - 2);
+    const std::uint64_t writers = 1 + below(nodes_ - storage - 1);
+    std::map<NodeIndex, std::uint64_t> capacities;
+    for (NodeIndex i = 0; i < nodes_; ++i) world_.add_node();
+    for (NodeIndex i = 0; i < storage; ++i) {
+      swarm_.storage.push_back(i);
+      capacities[i] = 1 + below(5);
+    }
+    for (NodeIndex i = 0; i < writers; ++i) swarm_.writers.push_back(storage + i);
+    // Now and then a storage node writes, too.
+    if (once_in(3)) swarm_.writers.push_back(0);
+    world_.found(capacities, swarm_.writers);
+    world_.sweep_bytes = once_in(2) ? 4 * 1024 : limits::kSweepBytes;
+  }
+
+  void draw_mix(const EpisodeOptions& options) {
+    steps_ = options.ops > 0 ? options.ops : 80 + below(160);
+    keys_ = 2 + below(16);
+    gap_ms_ = std::uint64_t{20} << below(8);
+    fault_every_ = 2 + below(12);
+    large_every_ = once_in(4) ? 20 : 200;
+    history_.has_disk_faults = faults_->can_fail_writes();
+    switch (below(6)) {
+      case 0: history_.has_documents = true; break;
+      case 1: history_.has_restores = true; break;
+      case 2: history_.has_liars = true; break;
+      default: break;
+    }
+    liar_.is_on = history_.has_liars;
+  }
+
+  // --- the time of the faults --------------------------------------------------------------------
+
+  Status live() {
+    world_.watch_request = [this](NodeIndex index, const node::StoreRequest& request) {
+      liar_.watch(index, request);
+      note_offered(request);
+    };
+    world_.change_reply = [this](NodeIndex index, node::StoreReply& reply) {
+      note_committed(reply);
+      liar_.change(index, reply);
+    };
+    for (NodeIndex i = 0; i < nodes_; ++i) world_.start(i);
+    world_.run_for(below(3000));
+    const std::uint64_t restore_at = steps_ / 4 + below(steps_ / 2);
+    for (std::uint64_t i = 0; i < steps_; ++i) {
+      if (once_in(fault_every_)) faults_->inject();
+      if (history_.has_documents && once_in(12)) change_documents();
+      if (history_.has_restores && i == restore_at / 2) take_copy();
+      if (history_.has_restores && i == restore_at) KVSWARM_RETURN_IF_ERROR(restore());
+      use();
+      world_.run_for(below(gap_ms_));
+      KVSWARM_RETURN_IF_ERROR(history_.settle());
+      KVSWARM_RETURN_IF_ERROR(check_standing());
+    }
+    return {};
+  }
+
+  // A request's reply comes before the next request of any node.
+  void note_offered(const node::StoreRequest& request) {
+    const auto* commit = std::get_if<node::request::Commit>(&request);
+    if (commit == nullptr) return;
+    offered_.clear();
+    for (const auto& item : commit->items) {
+      offered_.push_back(log::block_hash(world_.document().swarm(), item.block.header));
+      blocks_.try_emplace(offered_.back(), LogChecks::Offered{item.block});
+    }
+  }
+
+  void note_committed(const node::StoreReply& reply) {
+    const auto* committed = std::get_if<node::reply::Committed>(&reply.body);
+    if (committed == nullptr || !reply.status.ok()) return;
+    for (std::size_t i = 0; i < committed->items.size(); ++i) {
+      auto& at = blocks_.at(offered_.at(i)).committed_at;
+      if (committed->items[i].verdict.is_new && !at) at = world_.moment();
+    }
+  }
+
+  void goes_down(NodeIndex node) {
+    // What was answered before is known; a failure shows at the next settle().
+    if (const Status settled = history_.settle(); !settled.ok() && early_.ok()) early_ = settled;
+    history_.forget_open(node);
+    // Which head was seen last is not synced: it tells of holders that go back, and only liars do.
+    if (history_.has_liars) history_.forget_shown(node);
+  }
+
+  // What is to hold at any time: nobody stops, documents do not go back.
+  Status check_standing() {
+    KVSWARM_RETURN_IF_ERROR(early_);
+    for (NodeIndex i = 0; i < nodes_; ++i) {
+      if (world_.ended(i)) {
+        return broken("F1: " + name(i) + " stopped: " + world_.ended(i)->message());
+      }
+      const auto row = world_.disk(i).get(rows::document_number());
+      if (!row.ok() || !*row) continue;
+      KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_u64(**row));
+      if (number < in_force_[i]) {
+        return broken("C3: " + name(i) + " went from document " + std::to_string(in_force_[i]) +
+                      " back to " + std::to_string(number));
+      }
+      in_force_[i] = number;
+    }
+    return {};
+  }
+
+  Bytes any_key() { return "key " + std::to_string(below(keys_)); }
+
+  node::WriteOp any_op(NodeIndex writer) {
+    // Most keys are everybody's, some a writer's own.
+    const Bytes key =
+        once_in(4) ? "own " + std::to_string(writer) + " " + std::to_string(below(4)) : any_key();
+    if (once_in(4)) return {log::OpKind::del, key, {}};
+    Bytes value = "value " + std::to_string(++values_);
+    if (once_in(large_every_)) value.resize(value.size() + below(200'000), '.');
+    return {log::OpKind::put, key, value};
+  }
+
+  // One request of a user of any node that runs.
+  void use() {
+    const std::uint64_t timeout_ms = 1 + below(20'000);
+    if (once_in(3)) {
+      const NodeIndex reader = below(nodes_);
+      if (!world_.is_running(reader)) return;
+      if (once_in(4)) {
+        history_.read_after_receipt(reader, world_.random().next_u64(), timeout_ms);
+      } else {
+        history_.read(reader, node::event::Get{0, any_key(), timeout_ms, once_in(6), {}});
+      }
+      return;
+    }
+    const NodeIndex writer = swarm_.writers[below(swarm_.writers.size())];
+    if (!world_.is_running(writer)) return;
+    std::vector<node::WriteOp> ops{any_op(writer)};
+    if (once_in(6)) {
+      for (std::uint64_t more = below(10); more > 0; --more) {
+        node::WriteOp op = any_op(writer);
+        const bool is_there =
+            std::any_of(ops.begin(), ops.end(),
+                        [&op](const node::WriteOp& other) { return other.key == op.key; });
+        if (!is_there) ops.push_back(std::move(op));
+      }
+    }
+    const bool waits = !once_in(3);
+    history_.write(writer, std::move(ops), waits ? node::Goal::receipted : node::Goal::queued,
+                   waits ? below(60'000) : 0);
+  }
+
+  // --- documents ---------------------------------------------------------------------------------
+
+  NodeIndex toggled() const { return swarm_.writers.front(); }
+
+  void add_document() {
+    config::Changes changes;
+    const NodeId writer = world_.id(toggled());
+    auto& list = documents_.back().is_writer(writer) ? changes.remove_writers : changes.add_writers;
+    list = {writer};
+    documents_.push_back(documents_.back().updated(changes).value());
+  }
+
+  bool is_writer(NodeIndex node) const {
+    return std::count(swarm_.writers.begin(), swarm_.writers.end(), node) > 0;
+  }
+
+  bool has_document(NodeIndex node, std::size_t at) {
+    const auto row = world_.disk(node).get(rows::document(at + 1));
+    return row.ok() && row->has_value();
+  }
+
+  void give(NodeIndex node, std::size_t at) {
+    given_[node] = at;
+    world_.say(name(node) + " is given document " + std::to_string(at + 1));
+    world_.give_document(node, documents_[at]);
+  }
+
+  bool only_stores(NodeIndex node) const {
+    return node < swarm_.storage.size() && !is_writer(node);
+  }
+
+  // Writers and readers are given each document in its turn: without one of them no refusal may be
+  // final for a writer, and readers need them all. A storage node hears of some, the newest or not,
+  // and may never hear of others.
+  void change_documents() {
+    if (once_in(3)) add_document();
+    const NodeIndex node = below(nodes_);
+    const std::size_t at = given_[node];
+    if (only_stores(node)) {
+      give(node, at + below(documents_.size() - at));
+    } else {
+      give(node, std::min(has_document(node, at) ? at + 1 : at, documents_.size() - 1));
+    }
+  }
+
+  // The writer is listed in the end.
+  Status give_all_documents() {
+    if (!documents_.back().is_writer(world_.id(toggled()))) add_document();
+    constexpr int kTries = 8;  // a disk that is still to fail a write fails one of them
+    for (NodeIndex i = 0; i < nodes_; ++i) {
+      for (std::size_t at = only_stores(i) ? documents_.size() - 1 : 0; at < documents_.size();
+           ++at) {
+        for (int tries = 0; !has_document(i, at); ++tries) {
+          if (tries == kTries) return broken("C3: " + name(i) + " does not adopt a document");
+          give(i, at);
+          world_.run_for(2000);
+        }
+      }
+    }
+    return history_.settle();
+  }
+
+  // --- older copies ------------------------------------------------------------------------------
+
+  // Of a storage node that does not write: what a writer has not delivered is nowhere else.
+  void take_copy() {
+    std::vector<NodeIndex> pure;
+    for (const NodeIndex i : swarm_.storage) {
+      if (!is_writer(i)) pure.push_back(i);
+    }
+    if (pure.empty()) return;
+    copied_ = pure[below(pure.size())];
+    copy_ = world_.disk(*copied_).image();
+    world_.say("* a copy is made of the disk of " + name(*copied_));
+  }
+
+  static node::LogPlace place_of(const log::SignedHead& signed_head) {
+    const auto head = log::decode_head(signed_head.head).value();
+    return {head.epoch, head.length};
+  }
+
+  // Whether somebody whom it will ask has seen more of its log than the copy has.
+  bool is_behind() {
+    const auto own = place_of(log::decode_signed_head(copy_.at(rows::head())).value());
+    for (NodeIndex i = 0; i < nodes_; ++i) {
+      if (i == *copied_ || (i >= swarm_.storage.size() && !is_writer(i))) continue;
+      const auto row = world_.disk(i).get(rows::seen_head(world_.id(*copied_))).value();
+      if (row && own < place_of(rows::decode_seen_head(*row).value().head)) return true;
+    }
+    return false;
+  }
+
+  // Everybody can be reached meanwhile, or the node could not know what it lacks.
+  Status restore() {
+    if (!copied_ || copy_.count(rows::head()) == 0) return {};
+    const NodeIndex node = *copied_;
+    KVSWARM_RETURN_IF_ERROR(faults_->heal());
+    world_.run_for(40'000);
+    KVSWARM_RETURN_IF_ERROR(history_.settle());
+    const bool behind = is_behind();
+    goes_down(node);
+    world_.crash(node);
+    world_.put_back(node, copy_);
+    world_.say("* the copy is put back at " + name(node));
+    history_.restored(node);
+    if (behind && once_in(2)) {
+      // Started as if nothing were, it must find out and stop.
+      KVSWARM_RETURN_IF_ERROR(world_.try_start(node));
+      if (!world_.run_until([&] { return world_.ended(node).has_value(); }, 20'000)) {
+        return broken("F1: " + name(node) + " goes on silently from an older copy");
+      }
+      world_.crash(node);
+    }
+    const auto restored = world_.restore(node);
+    if (!world_.run_until([&] { return restored->has_value(); })) {
+      return broken("R4: a restore is not answered");
+    }
+    KVSWARM_RETURN_IF_ERROR((*restored)->status().with_context("F1: restore"));
+    const bool is_done = std::get<node::RestoreOutcome>(***restored).done.has_value();
+    if (behind && !is_done) return broken("F1: a restore does not see what the copy lacks");
+    restores_ += is_done ? 1 : 0;
+    world_.crash(node);
+    return world_.try_start(node);
+  }
+
+  // --- the end -----------------------------------------------------------------------------------
+
+  Status come_to_rest() {
+    liar_.is_on = false;
+    KVSWARM_RETURN_IF_ERROR(faults_->heal());
+    KVSWARM_RETURN_IF_ERROR(give_all_documents());
+    if (!world_.run_until([this] { return is_drained(); }, kRestMs)) return not_drained();
+    KVSWARM_RETURN_IF_ERROR(history_.settle());
+    KVSWARM_RETURN_IF_ERROR(check_standing());
+    for (const NodeIndex writer : swarm_.writers) {
+      history_.write(writer, {{log::OpKind::put, "last of " + std::to_string(writer), "x"}},
+                     node::Goal::receipted, kRestMs);
+    }
+    if (!world_.run_until([this] { return are_answered(); }, kRestMs)) return not_drained();
+    KVSWARM_RETURN_IF_ERROR(history_.settle());
+    world_.run_for(90'000);  // longer than any connection of before lasts that nobody uses
+    return check_standing();
+  }
+
+  bool are_answered() {
+    for (NodeIndex i = 0; i < nodes_; ++i) {
+      if (world_.open_tickets(i) > 0) return false;
+    }
+    return true;
+  }
+
+  // By the disks, so that looking changes nothing.
+  bool is_drained() {
+    const auto has_rows = [this](NodeIndex node, const Bytes& table) {
+      const auto cursor = world_.disk(node).cursor();
+      cursor->seek(table);
+      return cursor->valid() && cursor->key().substr(0, table.size()) == table;
+    };
+    for (const NodeIndex writer : swarm_.writers) {
+      if (has_rows(writer, rows::pending_table())) return false;
+      for (const NodeIndex storage : swarm_.storage) {
+        if (has_rows(writer, rows::queued_of(world_.id(storage)))) return false;
+      }
+    }
+    return are_answered();
+  }
+
+  Status not_drained() {
+    std::string why = "the swarm does not come to rest:";
+    for (const NodeIndex writer : swarm_.writers) {
+      const auto status = world_.status(writer);
+      world_.run_until([&] { return status->has_value(); });
+      if (!status->has_value() || !(*status)->ok()) {
+        why += " " + name(writer) + " gives no status;";
+        continue;
+      }
+      const auto& known = std::get<node::NodeStatus>(***status);
+      for (const auto& destination : known.destinations) {
+        if (destination.ops == 0) continue;
+        why += " " + name(writer) + " keeps " + std::to_string(destination.ops) + " ops for " +
+               short_hex(destination.node) + " (" + destination.why + ");";
+      }
+      if (known.counts.pending_ops > 0) {
+        why += " " + name(writer) + " has " + std::to_string(known.counts.pending_ops) +
+               " ops in no block;";
+      }
+    }
+    for (NodeIndex i = 0; i < nodes_; ++i) {
+      if (world_.open_tickets(i) == 0) continue;
+      why += " " + name(i) + " has " + std::to_string(world_.open_tickets(i)) + " open requests;";
+    }
+    return broken("R4, D1: " + why);
+  }
+
+  std::set<std::pair<NodeIndex, std::uint64_t>> refused_ops() {
+    std::set<std::pair<NodeIndex, std::uint64_t>> out;
+    const Bytes table = rows::refused_table();
+    for (const NodeIndex writer : swarm_.writers) {
+      const auto cursor = world_.disk(writer).cursor();
+      for (cursor->seek(table); cursor->valid(); cursor->next()) {
+        if (cursor->key().substr(0, table.size()) != table) break;
+        out.emplace(writer, rows::decode_u64(cursor->key().substr(table.size())).value());
+      }
+    }
+    return out;
+  }
+
+  Status check() {
+    const auto refused = refused_ops();
+    if (!refused.empty() && !history_.has_documents) return broken("A1: an op was refused");
+    swarm_.documents = documents_;
+    LogChecks logs(world_, swarm_, history_, blocks_);
+    KVSWARM_RETURN_IF_ERROR(logs.read_logs());
+    KVSWARM_RETURN_IF_ERROR(logs.check_acked(refused));
+    if (logs.epochs() != restores_) {
+      return broken("F1: " + std::to_string(logs.epochs()) + " epochs after " +
+                    std::to_string(restores_) + " restores");
+    }
+    KVSWARM_RETURN_IF_ERROR(logs.check_answers());
+    KVSWARM_RETURN_IF_ERROR(check_reads(logs));
+    history_.take_commits(logs.committed());
+    if (!history_.has_liars) KVSWARM_RETURN_IF_ERROR(history_.check_linearizable());
+    return check_resources();
+  }
+
+  // Each key once by some node that knows all documents, and it says what the log makes of it.
+  Status check_reads(const LogChecks& logs) {
+    std::set<Bytes> keys;
+    for (const IssuedOp& op : history_.ops()) keys.insert(op.op.key);
+    for (const Bytes& key : keys) {
+      const NodeIndex reader = swarm_.storage.size() + below(nodes_ - swarm_.storage.size());
+      const auto asked = world_.read(reader, node::event::Get{0, key, 60'000, false, {}});
+      if (!world_.run_until([&] { return asked->has_value(); }, 100'000)) {
+        return broken("R4: a read of " + key + " is not answered");
+      }
+      if (!(*asked)->ok()) return broken("R4: " + key + ": " + (*asked)->status().message());
+      const auto& outcome = std::get<node::GetOutcome>(***asked);
+      const auto value = outcome.found ? std::optional(outcome.value.value) : std::nullopt;
+      if (value == logs.value_of(key)) continue;
+      return broken("X2: a read of " + key + " gives something else than the log");
+    }
+    return {};
+  }
+
+  // Back to where it began, and nobody accused (F1).
+  Status check_resources() {
+    world_.run_for(60'000);
+    for (NodeIndex i = 0; i < nodes_; ++i) {
+      if (world_.open_tickets(i) > 0) return broken("resources: " + name(i) + " owes an answer");
+      if (world_.open_connections(i) >= nodes_) {
+        return broken("resources: " + name(i) + " has " +
+                      std::to_string(world_.open_connections(i)) + " connections");
+      }
+      const Bytes table = rows::evidence_table();
+      const auto cursor = world_.disk(i).cursor();
+      cursor->seek(table);
+      if (cursor->valid() && cursor->key().substr(0, table.size()) == table) {
+        return broken("F1: " + name(i) + " keeps evidence against an honest node");
+      }
+    }
+    return {};
+  }
+
+  World world_;
+  std::uint64_t began_ms_;
+  History history_;
+  Liar liar_;
+  std::optional<Faults> faults_;
+  LogChecks::Swarm swarm_;
+  std::uint64_t nodes_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t keys_ = 0;
+  std::uint64_t gap_ms_ = 0;
+  std::uint64_t fault_every_ = 0;
+  std::uint64_t large_every_ = 0;
+  std::uint64_t values_ = 0;
+  std::uint64_t restores_ = 0;
+  Status early_;
+  LogChecks::Blocks blocks_;
+  std::vector<Hash> offered_;  // with the last request
+  std::vector<config::Document> documents_;
+  std::vector<std::size_t> given_;  // per node: which document its operator gave last
+  std::map<NodeIndex, std::uint64_t> in_force_;
+  std::optional<NodeIndex> copied_;
+  store::MemoryStore::Image copy_;
+};
+
+}  // namespace
+
+EpisodeResult run_episode(const EpisodeOptions& options) { return Episode(options).run(); }
+
+}  // namespace kvswarm::sim

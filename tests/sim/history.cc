@@ -1,0 +1,260 @@
+#include "sim/history.h"
+
+#include <algorithm>
+
+#include "log/saved.h"
+
+namespace kvswarm::sim {
+namespace {
+
+Status broken(const std::string& what) { return {StatusCode::failure, what}; }
+
+std::string name(NodeIndex node) { return "node " + std::to_string(node); }
+
+std::string shortened(BytesView value) {
+  return std::string(value.substr(0, 40)) +
+         (value.size() > 40 ? "... (" + std::to_string(value.size()) + " bytes)" : "");
+}
+
+node::LogPlace place_of(const log::HeadRef& head) { return {head.epoch, head.length}; }
+
+std::string text(const node::LogPlace& place) {
+  return "(" + std::to_string(place.epoch) + ", " + std::to_string(place.length) + ")";
+}
+
+void raise(std::map<NodeId, node::LogPlace>& floor, const NodeId& node,
+           const node::LogPlace& place) {
+  floor[node] = std::max(floor[node], place);
+}
+
+}  // namespace
+
+void History::write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal goal,
+                    std::uint64_t wait_ms) {
+  const std::size_t first = ops_.size();
+  for (const node::WriteOp& op : ops) {
+    world_.say(name(writer) + " is asked to " +
+               (op.kind == log::OpKind::put ? "put " + op.key + " = " + shortened(op.value)
+                                            : "del " + op.key));
+    if (op.kind == log::OpKind::put) values_.emplace(op.key, op.value);
+    ops_.push_back({writer, op, world_.moment()});
+  }
+  const std::size_t count = ops.size();
+  open_writes_.push_back(
+      {writer, first, count, goal, world_.write(writer, std::move(ops), goal, wait_ms)});
+}
+
+void History::read(NodeIndex reader, node::event::Get event) {
+  world_.say(name(reader) + " is asked to get " + event.key +
+             (event.after.empty() ? "" : " after a receipt"));
+  OpenRead open;
+  open.reader = reader;
+  open.asked = world_.moment();
+  open.floor = shown_;
+  open.own = own_[reader];
+  for (const log::SignedHead& signed_head : event.after) {
+    const auto head = log::check_head(world_.document().swarm(), signed_head);
+    if (head.ok()) raise(open.of_receipts, head->node, {head->epoch, head->length});
+  }
+  open.event = event;
+  open.ask = world_.read(reader, std::move(event));
+  open_reads_.push_back(std::move(open));
+}
+
+void History::read_after_receipt(NodeIndex reader, std::uint64_t chance, std::uint64_t timeout_ms) {
+  if (tokens_.empty()) return;
+  const Token& token = tokens_[chance % tokens_.size()];
+  read(reader, node::event::Get{0, token.key, timeout_ms, false, token.heads});
+}
+
+template <class Open, class Visit>
+Status History::settle_all(std::vector<Open>& opens, const Visit& visit) {
+  std::vector<Open> still;
+  std::vector<Open> answered;
+  for (Open& open : opens) (open.ask->has_value() ? answered : still).push_back(std::move(open));
+  opens = std::move(still);
+  // In the order of the answers: what one reader was shown bounds what it is shown next.
+  std::stable_sort(answered.begin(), answered.end(),
+                   [](const Open& a, const Open& b) { return a.ask->at < b.ask->at; });
+  for (Open& open : answered) KVSWARM_RETURN_IF_ERROR(visit(open));
+  return {};
+}
+
+Status History::settle() {
+  KVSWARM_RETURN_IF_ERROR(
+      settle_all(open_writes_, [this](OpenWrite& open) { return settle(open); }));
+  KVSWARM_RETURN_IF_ERROR(
+      settle_all(open_receipts_, [this](OpenReceipt& open) { return settle(open); }));
+  return settle_all(open_reads_, [this](OpenRead& open) { return settle(open); });
+}
+
+void History::forget_open(NodeIndex node) {
+  std::erase_if(open_writes_, [node](const OpenWrite& open) { return open.writer == node; });
+  std::erase_if(open_reads_, [node](const OpenRead& open) { return open.reader == node; });
+  std::erase_if(open_receipts_, [node](const OpenReceipt& open) { return open.writer == node; });
+}
+
+// An honest swarm fails an operation for reasons of its faults only.
+Status History::check_error(const Status& error, const std::string& what) const {
+  switch (error.code()) {
+    case StatusCode::unavailable:
+    case StatusCode::timed_out: return {};
+    case StatusCode::disk_full:
+    case StatusCode::failure:
+      if (has_disk_faults) return {};
+      break;
+    case StatusCode::unauthorised:
+      if (has_documents) return {};
+      break;
+    case StatusCode::conflict:
+      if (has_restores || has_documents) return {};
+      break;
+    case StatusCode::corruption:
+      if (has_liars) return {};
+      break;
+    default: break;
+  }
+  return broken("R4: " + what + " failed with " + to_string(error.code()) + ": " + error.message());
+}
+
+Status History::settle(const OpenWrite& open) {
+  const std::string what = "a write of " + name(open.writer);
+  if (!(*open.ask)->ok()) {
+    const Status error = (*open.ask)->status();
+    if (error.code() == StatusCode::unauthorised) {
+      for (std::size_t i = 0; i < open.count; ++i)
+        ops_[open.first + i].fate = IssuedOp::Fate::never;
+    }
+    return check_error(error, what);
+  }
+  const auto& outcome = std::get<node::WriteOutcome>(***open.ask);
+  if (outcome.last_op - outcome.first_op + 1 != open.count) {
+    return broken("D1: " + what + " of " + std::to_string(open.count) + " ops got the numbers " +
+                  std::to_string(outcome.first_op) + " to " + std::to_string(outcome.last_op));
+  }
+  const bool applied = outcome.reached && open.goal == node::Goal::receipted;
+  for (std::size_t i = 0; i < open.count; ++i) {
+    IssuedOp& op = ops_[open.first + i];
+    op.number = outcome.first_op + i;
+    op.fate = applied ? IssuedOp::Fate::applied : IssuedOp::Fate::durable;
+    if (applied) op.applied_at = open.ask->at;
+    const bool is_new = numbered_.emplace(std::pair(open.writer, op.number), open.first + i).second;
+    if (!is_new) {
+      return broken("D1: " + name(open.writer) + " gave the number " + std::to_string(op.number) +
+                    " to two ops that it said are durable");
+    }
+  }
+  for (const node::RefusedOp& refused : outcome.refused) {
+    if (!has_documents)
+      return broken("A1: " + what + " was refused: " + to_string(refused.outcome));
+    const auto found = numbered_.find({open.writer, refused.number});
+    if (found != numbered_.end()) ops_[found->second].fate = IssuedOp::Fate::never;
+  }
+  if (applied && outcome.refused.empty() && outcome.first_op % 4 == 0) {
+    open_receipts_.push_back({open.writer, ops_[open.first].op.key,
+                              world_.save_receipt(open.writer, outcome.first_op, outcome.last_op)});
+  }
+  return {};
+}
+
+Status History::settle(const OpenReceipt& open) {
+  // Settled, and not kept: those of blocks that were receipted before a refill.
+  if (!(*open.ask)->ok()) return {};
+  const auto saved = log::decode_saved(std::get<node::SavedFile>(***open.ask).bytes);
+  KVSWARM_RETURN_IF_ERROR(saved.status());
+  const auto& receipt = std::get<log::SavedReceipt>(saved->body);
+  const auto facts = log::check_saved_receipt(saved->swarm, receipt);
+  if (!facts.ok()) return broken("A4: a saved receipt does not hold: " + facts.status().message());
+  Token token{open.key, {}};
+  for (const log::SavedEntry& entry : receipt.entries) token.heads.push_back(entry.receipt.head);
+  for (const auto& entry : facts->entries) {
+    raise(own_[open.writer], entry.head.node, {entry.head.epoch, entry.head.length});
+    raise(shown_, entry.head.node, {entry.head.epoch, entry.head.length});
+  }
+  tokens_.push_back(std::move(token));
+  return {};
+}
+
+Status History::check_floors(const OpenRead& open, const node::GetOutcome& outcome) const {
+  const node::LogPlace place = place_of(outcome.head);
+  const auto check = [&](const Floor& floor, const char* whose) -> Status {
+    const auto found = floor.find(outcome.holder);
+    if (found == floor.end() || !(place < found->second)) return {};
+    return broken(std::string(whose) + ": " + name(open.reader) + " got " + open.event.key +
+                  " from a head at " + text(place) + " after one at " + text(found->second));
+  };
+  KVSWARM_RETURN_IF_ERROR(check(open.of_receipts, "R2 (a receipt was passed)"));
+  KVSWARM_RETURN_IF_ERROR(check(open.own, "R3 (this reader went back)"));
+  // A holder that lies may show each reader another head of its past.
+  return has_liars ? Status() : check(open.floor, "R1 (the holder went back)");
+}
+
+Status History::settle(OpenRead& open) {
+  const std::string what = "a get of " + open.event.key + " by " + name(open.reader);
+  if (!(*open.ask)->ok()) return check_error((*open.ask)->status(), what);
+  const auto& outcome = std::get<node::GetOutcome>(***open.ask);
+  KVSWARM_RETURN_IF_ERROR(check_floors(open, outcome));
+  raise(own_[open.reader], outcome.holder, place_of(outcome.head));
+  raise(shown_, outcome.holder, place_of(outcome.head));
+  Call call;
+  call.key = open.event.key;
+  call.invoked = open.asked;
+  call.returned = open.ask->at;
+  if (outcome.found) call.found = outcome.value.value;
+  call.label = what + ", which returned " + (call.found ? shortened(*call.found) : "nothing") +
+               " at event " + std::to_string(open.ask->at);
+  if (call.found && values_.count({call.key, *call.found}) == 0) {
+    return broken("A2: " + call.label + ": a value that nobody wrote");
+  }
+  reads_.push_back({std::move(call), outcome.holder, place_of(outcome.head)});
+  return {};
+}
+
+void History::take_commits(const std::vector<CommittedOp>& committed) {
+  std::map<std::tuple<NodeIndex, Bytes, Bytes>, std::size_t> unnumbered;  // puts: values are unique
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    IssuedOp& op = ops_[i];
+    if (op.fate == IssuedOp::Fate::never) continue;
+    if (op.number != 0) {
+      if (op.fate == IssuedOp::Fate::durable) op.fate = IssuedOp::Fate::never;
+    } else if (op.op.kind == log::OpKind::put) {
+      op.fate = IssuedOp::Fate::never;
+      unnumbered[{op.writer, op.op.key, op.op.value}] = i;
+    }
+  }
+  for (const CommittedOp& done : committed) {
+    const auto numbered = numbered_.find({done.writer, done.number});
+    const auto unknown = unnumbered.find({done.writer, done.op.key, done.op.value});
+    if (numbered == numbered_.end() && unknown == unnumbered.end()) continue;
+    IssuedOp& op = ops_[numbered != numbered_.end() ? numbered->second : unknown->second];
+    op.fate = IssuedOp::Fate::applied;
+    if (done.at) op.applied_at = std::min(op.applied_at.value_or(*done.at), *done.at);
+  }
+}
+
+Status History::check_linearizable() {
+  std::vector<Call> calls;
+  for (const IssuedOp& op : ops_) {
+    if (op.fate == IssuedOp::Fate::never) continue;
+    Call call;
+    call.key = op.op.key;
+    call.kind = op.op.kind == log::OpKind::put ? CallKind::put : CallKind::del;
+    call.argument = op.op.value;
+    call.invoked = op.asked;
+    call.returned = op.applied_at;
+    call.label = "op " + std::to_string(op.number) + " of " + name(op.writer);
+    calls.push_back(std::move(call));
+  }
+  for (const DoneRead& read : reads_) {
+    const auto restored = restored_.find(read.holder);
+    if (restored != restored_.end() && *read.call.returned >= restored->second) continue;
+    calls.push_back(read.call);
+  }
+  constexpr std::size_t kStates = 20'000;
+  const LinearizableVerdict verdict = sim::check_linearizable(calls, register_model(), kStates);
+  if (verdict.answer == Linearizable::no) return broken("R1 (linearizable): " + verdict.why);
+  if (verdict.answer == Linearizable::undecided) ++undecided_;
+  return {};
+}
+
+}  // namespace kvswarm::sim

@@ -1,0 +1,263 @@
+#include "sim/log_checks.h"
+
+#include <algorithm>
+
+#include "node/holds.h"
+#include "node/rows.h"
+#include "state/leaf.h"
+
+namespace kvswarm::sim {
+namespace {
+
+namespace rows = node::rows;
+
+Status broken(const std::string& what) { return {StatusCode::failure, what}; }
+
+}  // namespace
+
+LogChecks::LogChecks(World& world, Swarm swarm, const History& history, const Blocks& blocks)
+    : world_(world), swarm_(std::move(swarm)), history_(history), blocks_(blocks) {}
+
+std::optional<NodeIndex> LogChecks::index_of(const NodeId& writer) const {
+  for (const NodeIndex index : swarm_.writers) {
+    if (world_.id(index) == writer) return index;
+  }
+  return std::nullopt;
+}
+
+Status LogChecks::read_logs() {
+  for (const IssuedOp& op : history_.ops()) {
+    issued_.emplace(op.writer, op.op.kind, op.op.key, op.op.value);
+  }
+  for (const NodeIndex node : swarm_.storage) KVSWARM_RETURN_IF_ERROR(read_log(node));
+  return {};
+}
+
+Status LogChecks::read_log(NodeIndex node) {
+  Reading reading;
+  reading.node = node;
+  for (std::uint64_t i = 0;; ++i) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(node).get(rows::record(i)));
+    if (!row) break;
+    const std::string where = "record " + std::to_string(i) + " of node " + std::to_string(node);
+    const auto record = log::decode_record(*row);
+    if (!record.ok()) return record.status().with_context(where);
+    reading.record = i;
+    KVSWARM_RETURN_IF_ERROR(take(reading, *record, where));
+  }
+  KVSWARM_RETURN_IF_ERROR(compare_state(reading));
+  for (auto& [key, entry] : reading.state) state_.insert_or_assign(key, std::move(entry));
+  return {};
+}
+
+Status LogChecks::take(Reading& reading, const log::Record& record, const std::string& where) {
+  if (record.type == log::RecordType::epoch) ++epochs_;
+  KVSWARM_RETURN_IF_ERROR(check_document(reading, record, where));
+  for (const log::CommittedBlock& block : record.blocks) {
+    KVSWARM_RETURN_IF_ERROR(take(reading, block, where));
+  }
+  return {};
+}
+
+// The document in force never goes back, and its changes are what grants are counted from (A1).
+Status LogChecks::check_document(Reading& reading, const log::Record& record,
+                                 const std::string& where) {
+  const std::uint64_t number = record.document.number;
+  if (number < reading.document) {
+    return broken("C3: " + where + " is under document " + std::to_string(number) +
+                  ", and the one before it under " + std::to_string(reading.document));
+  }
+  if (number > swarm_.documents.size() ||
+      swarm_.documents[number - 1].hash() != record.document.hash) {
+    return broken("C3: " + where + " names a document that there is not");
+  }
+  if (number > reading.document && reading.document > 0) {
+    const config::Document& before = swarm_.documents[reading.document - 1];
+    const config::Document& now = swarm_.documents[number - 1];
+    for (const NodeId& writer : now.writers()) {
+      if (!before.is_writer(writer)) reading.grants[writer] = reading.document + 1;
+    }
+  }
+  reading.document = number;
+  return {};
+}
+
+Status LogChecks::take(Reading& reading, const log::CommittedBlock& block,
+                       const std::string& where) {
+  const std::string what = where + ": block (" + std::to_string(block.incarnation) + ", " +
+                           std::to_string(block.number) + ") of " + short_hex(block.writer);
+  Stream& last = reading.streams[block.writer];
+  const bool goes_on = block.incarnation == last.incarnation && block.number == last.number + 1;
+  if (!goes_on && !(block.incarnation > last.incarnation && block.number == 1)) {
+    return broken("X1: " + what + " stands behind (" + std::to_string(last.incarnation) + ", " +
+                  std::to_string(last.number) + ")");
+  }
+  last = {block.incarnation, block.number};
+  const auto found = blocks_.find(block.hash);
+  if (found == blocks_.end()) return broken("X1: " + what + " was never offered");
+  const auto checked = log::check_block(world_.document().swarm(), found->second.block);
+  if (!checked.ok()) return broken("X1: " + what + ": " + checked.status().message());
+  const log::BlockHeader& header = checked->header;
+  if (header.writer != block.writer || header.incarnation != block.incarnation ||
+      header.number != block.number || header.destination != world_.id(reading.node)) {
+    return broken("X1: " + what + " is another one than its record says");
+  }
+  const config::Document& document = swarm_.documents[reading.document - 1];
+  if (!document.is_writer(block.writer)) {
+    return broken("A1: " + what + " under document " + std::to_string(reading.document) +
+                  ", which does not list its writer");
+  }
+  const auto grant = reading.grants.find(block.writer);
+  if (grant != reading.grants.end() && header.document.number < grant->second) {
+    return broken("A1: " + what + " was signed under document " +
+                  std::to_string(header.document.number) + ", before its writer was added again");
+  }
+  for (std::size_t i = 0; i < checked->ops.size(); ++i) {
+    const log::Outcome outcome = log::outcome_of(block, static_cast<std::uint32_t>(i));
+    const log::OpAndValue& item = checked->ops[i];
+    KVSWARM_RETURN_IF_ERROR(take(reading, block.writer, item, outcome, what));
+    committed_.push_back({*index_of(block.writer),
+                          item.op.number,
+                          {item.op.kind, item.op.key, Bytes(item.value)},
+                          found->second.committed_at});
+  }
+  return {};
+}
+
+Status LogChecks::take(Reading& reading, const NodeId& writer, const log::OpAndValue& item,
+                       log::Outcome outcome, const std::string& where) {
+  const log::Op& op = item.op;
+  const std::string what = where + ": op " + std::to_string(op.number) + " on " + op.key;
+  KVSWARM_RETURN_IF_ERROR(check_issued(writer, item, what));
+  const NodeId holder =
+      node::holder_of(world_.document(), state::address_of(world_.document().swarm(), op.key));
+  if (holder != world_.id(reading.node)) return broken("X4: " + what + " is not this node's");
+  std::uint64_t& last = reading.last_number[{writer, op.key}];
+  decided_.emplace(writer, op.number);
+  if (outcome == log::Outcome::superseded) {
+    if (last >= op.number) return {};
+    return broken("X3: " + what + " is superseded by nothing: the last one was " +
+                  std::to_string(last));
+  }
+  if (outcome != log::Outcome::applied) {
+    return broken("X2: " + what + " came to " + log::to_string(outcome));
+  }
+  if (op.number <= last) {
+    return broken("X3: " + what + " is applied after " + std::to_string(last));
+  }
+  if (!applied_.emplace(writer, op.number).second) {
+    return broken("X3: " + what + " is applied a second time");
+  }
+  last = op.number;
+  apply(reading, writer, item);
+  return {};
+}
+
+void LogChecks::apply(Reading& reading, const NodeId& writer, const log::OpAndValue& item) {
+  const Bytes& key = item.op.key;
+  KeyState& now = past_[key][reading.record + 1];
+  if (item.op.kind == log::OpKind::put) {
+    now = Bytes(item.value);
+    reading.state[key] = {writer, item.op.number, *now};
+  } else {
+    now.reset();
+    reading.state.erase(key);
+  }
+}
+
+Status LogChecks::check_answers() const {
+  for (const DoneRead& read : history_.reads()) {
+    // What was lost cannot be looked up.
+    if (history_.is_restored(read.holder)) continue;
+    KeyState expected;
+    const auto past = past_.find(read.call.key);
+    if (past != past_.end()) {
+      const auto next = past->second.upper_bound(read.place.length);
+      if (next != past->second.begin()) expected = std::prev(next)->second;
+    }
+    if (read.call.found == expected) continue;
+    return broken(std::string(read.call.found ? "A2: " : "A3: ") + read.call.label +
+                  ": the log has something else at length " + std::to_string(read.place.length));
+  }
+  return {};
+}
+
+Status LogChecks::check_issued(const NodeId& writer, const log::OpAndValue& item,
+                               const std::string& where) const {
+  const auto index = index_of(writer);
+  if (!index) return broken("A1: " + where + " is of nobody who ever wrote");
+  const auto numbered = history_.numbered().find({*index, item.op.number});
+  if (numbered != history_.numbered().end()) {
+    const IssuedOp& issued = history_.ops()[numbered->second];
+    const bool is_it = issued.op.kind == item.op.kind && issued.op.key == item.op.key &&
+                       issued.op.value == item.value;
+    if (!is_it) return broken("X2: " + where + " is not what its writer was asked for");
+    if (issued.fate == IssuedOp::Fate::never) {
+      return broken("A1: " + where + " is applied, and its user was told that it is refused");
+    }
+    return {};
+  }
+  if (issued_.count({*index, item.op.kind, item.op.key, Bytes(item.value)}) == 0) {
+    return broken("X2: " + where + " was asked for by nobody");
+  }
+  return {};
+}
+
+// The rows of the state are what the log makes of it: no more, no less.
+Status LogChecks::compare_state(const Reading& reading) const {
+  const std::string node = "node " + std::to_string(reading.node);
+  const Bytes table = rows::leaf_table();
+  std::size_t leaves = 0;
+  const auto cursor = world_.disk(reading.node).cursor();
+  for (cursor->seek(table); cursor->valid(); cursor->next()) {
+    if (cursor->key().substr(0, table.size()) != table) break;
+    ++leaves;
+  }
+  for (const auto& [key, entry] : reading.state) {
+    const Address address = state::address_of(world_.document().swarm(), key);
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf, world_.disk(reading.node).get(rows::leaf(address)));
+    KVSWARM_ASSIGN_OR_RETURN(const auto value, world_.disk(reading.node).get(rows::value(address)));
+    if (!leaf || !value) return broken("X2: " + node + " lacks " + key + ", which its log applied");
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf_row, rows::decode_leaf_row(*leaf));
+    KVSWARM_ASSIGN_OR_RETURN(const auto value_row, rows::decode_value_row(*value));
+    const bool is_it = leaf_row.writer == entry.writer && leaf_row.op_number == entry.number &&
+                       value_row.value == entry.value;
+    if (!is_it) {
+      return broken("X2: " + node + " has another value for " + key + " than op " +
+                    std::to_string(entry.number) + " gave it");
+    }
+  }
+  if (leaves == reading.state.size()) return {};
+  return broken("X2: " + node + " has " + std::to_string(leaves) + " keys, and its log makes " +
+                std::to_string(reading.state.size()));
+}
+
+Status LogChecks::check_acked(const std::set<std::pair<NodeIndex, std::uint64_t>>& refused) const {
+  for (const auto& [numbered, at] : history_.numbered()) {
+    const auto& [writer, number] = numbered;
+    const IssuedOp& op = history_.ops()[at];
+    const bool stands = decided_.count({world_.id(writer), number}) > 0;
+    const bool is_refused = op.fate == IssuedOp::Fate::never || refused.count({writer, number}) > 0;
+    const std::string what =
+        "op " + std::to_string(number) + " of node " + std::to_string(writer) + " on " + op.op.key;
+    if (!stands && !is_refused) return broken("D1: " + what + " was durable, and is in no log");
+    if (stands && is_refused) return broken("A1: " + what + " is refused, and stands in a log");
+  }
+  for (const NodeIndex writer : swarm_.writers) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(writer).get(rows::next_op()));
+    const auto last = history_.numbered().upper_bound({writer, ~std::uint64_t{0}});
+    if (last == history_.numbered().begin() || std::prev(last)->first.first != writer) continue;
+    KVSWARM_ASSIGN_OR_RETURN(const auto next, rows::decode_u64(row.value_or(Bytes(8, '\0'))));
+    if (next > std::prev(last)->first.second) continue;
+    return broken("D3: node " + std::to_string(writer) + " would number its next op " +
+                  std::to_string(next) + " again");
+  }
+  return {};
+}
+
+std::optional<Bytes> LogChecks::value_of(const Bytes& key) const {
+  const auto found = state_.find(key);
+  return found == state_.end() ? std::nullopt : std::optional(found->second.value);
+}
+
+}  // namespace kvswarm::sim
