@@ -93,6 +93,7 @@ void MemoryStore::reopen() {
   refused_ = {};
   next_failure_ = {};
   if (landed_) apply(*std::exchange(landed_, std::nullopt));
+  unsynced_.clear();
 }
 
 void MemoryStore::fail_next_write(Status status, FailedWrite fate) {

@@ -32,7 +32,8 @@ class MemoryStore final : public Store {
   void crash(std::size_t kept = 0);
 
   // A process that ended, or was killed, and started again: nothing is forgotten, writes are taken
-  // again, and what a failed write left on the disk shows.
+  // again, and what a failed write left on the disk shows. All of it is synced from now on: LevelDB
+  // makes a table of what it finds in its log when it opens.
   void reopen();
 
   // The next write fails with `status` (an error), and so does every later one until reopen() or

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "node/rows.h"
+#include "sim/fast_crypto.h"
 #include "sim/faults.h"
 #include "sim/liar.h"
 #include "sim/log_checks.h"
@@ -494,6 +495,10 @@ class Episode {
 
 }  // namespace
 
-EpisodeResult run_episode(const EpisodeOptions& options) { return Episode(options).run(); }
+EpisodeResult run_episode(const EpisodeOptions& options) {
+  constexpr std::uint64_t kRealCryptoEvery = 8;
+  const FastCrypto crypto(options.seed % kRealCryptoEvery != 0);
+  return Episode(options).run();
+}
 
 }  // namespace kvswarm::sim

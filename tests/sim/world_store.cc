@@ -20,21 +20,29 @@ static_assert(kRequestNames.size() == std::variant_size_v<node::StoreRequest>);
 
 Status full_disk() { return {StatusCode::disk_full, "the disk is full"}; }
 
-// A disk that may be full.
+// A disk that may be full. Opened while it is, it is there for reading only, as the real one is.
 class FaultyStore final : public store::Store {
  public:
   FaultyStore(std::shared_ptr<store::MemoryStore> disk, const DiskFaults& faults)
-      : disk_(std::move(disk)), faults_(faults) {}
+      : disk_(std::move(disk)), faults_(faults) {
+    if (faults.is_full) {
+      refused_ = full_disk();
+    } else {
+      disk_->reopen();
+    }
+  }
   Result<std::optional<Bytes>> get(BytesView key) override { return disk_->get(key); }
   Status write(const store::Batch& batch, store::Sync sync) override {
-    if (faults_.is_full) disk_->fail_next_write(full_disk());
-    return disk_->write(batch, sync);
+    if (refused_.ok() && faults_.is_full) refused_ = full_disk();
+    return refused_.ok() ? disk_->write(batch, sync) : refused_;
   }
   std::unique_ptr<store::Cursor> cursor() override { return disk_->cursor(); }
+  Status refused() const override { return refused_; }
 
  private:
   std::shared_ptr<store::MemoryStore> disk_;
   const DiskFaults& faults_;  // the machine's, which outlives its stores
+  Status refused_;
 };
 
 }  // namespace
@@ -45,8 +53,11 @@ void World::set_faults(NodeIndex index, const DiskFaults& faults) {
 
 Result<std::unique_ptr<store::Store>> World::open_store(NodeIndex index) {
   Machine& machine = *machines_.at(index);
-  machine.disk->reopen();
   return std::unique_ptr<store::Store>(std::make_unique<FaultyStore>(machine.disk, machine.faults));
+}
+
+Status World::room_to_open(NodeIndex index) const {
+  return machines_.at(index)->faults.is_full ? full_disk() : Status();
 }
 
 void World::ask_store(NodeIndex index, node::StoreRequest request) {
