@@ -2,6 +2,8 @@
 // peer is told about the log.
 #include "node/backend.h"
 
+#include "base/planted_bug.h"
+
 namespace kvswarm::node {
 
 // What a peer says that this node signed for it; nullopt when it did not.
@@ -27,7 +29,7 @@ Result<Standing> Backend::standing_with(const request::Greet& request, LogPlace&
       KVSWARM_ASSIGN_OR_RETURN(const bool known, applier_->has_head(*head));
       if (known) {
         from = {head->epoch, head->length};
-      } else if (head->epoch >= applier_->head().epoch) {
+      } else if (head->epoch >= applier_->head().epoch && !is_planted(PlantedBug::silent_copy)) {
         const log::Head& own = applier_->head();
         standing.head = {log::head_ref(*head),
                          own.length > 0 ? log::head_ref(own) : log::HeadRef()};

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/planted_bug.h"
 #include "codec/reader.h"
 #include "node/grants.h"
 #include "node/holds.h"
@@ -319,8 +320,11 @@ Result<Outbox::Flushed> Outbox::commit(Placing& placing) {
   for (const auto& [address, placement] : placing.placements) {
     placing.batch.put(rows::placement(address), rows::encode(placement));
   }
-  placing.batch.put(rows::next_op(), rows::encode_u64(placing.next_op));
-  KVSWARM_RETURN_IF_ERROR(options_.store->write(placing.batch, store::Sync::yes));
+  const bool repeats = is_planted(PlantedBug::repeated_number);
+  placing.batch.put(rows::next_op(), rows::encode_u64(repeats ? next_op_ : placing.next_op));
+  const bool is_synced = !is_planted(PlantedBug::unsynced_flush);
+  KVSWARM_RETURN_IF_ERROR(
+      options_.store->write(placing.batch, is_synced ? store::Sync::yes : store::Sync::no));
   next_op_ = placing.next_op;
   for (const auto& [destination, state] : placing.states) states_[destination] = state;
   for (const QueuedBlock& block : placing.result.blocks) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/planted_bug.h"
 #include "node/outbox.h"
 
 namespace kvswarm::node {
@@ -76,8 +77,9 @@ Result<std::optional<rows::BlockPlace>> Outbox::first_stored_behind(
   const rows::BlockPlace settled{refilling.state.incarnation, refilling.state.settled};
   const Bytes table = rows::outgoing_of(refilling.destination);
   const auto cursor = options_.store->cursor();
+  const std::uint64_t skipped = is_planted(PlantedBug::skipped_refill) ? 1 : 0;
   cursor->seek(rows::outgoing(refilling.destination, refilling.cursor.incarnation,
-                              refilling.cursor.number + 1));
+                              refilling.cursor.number + 1 + skipped));
   KVSWARM_RETURN_IF_ERROR(cursor->status());
   if (!cursor->valid() || cursor->key().substr(0, table.size()) != table) {
     return std::optional<rows::BlockPlace>();

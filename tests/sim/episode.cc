@@ -244,7 +244,10 @@ class Episode {
     if (once_in(3)) add_document();
     const NodeIndex node = below(nodes_);
     const std::size_t at = given_[node];
-    if (only_stores(node)) {
+    if (once_in(8)) {
+      // An old file, which a node must not fall for.
+      world_.give_document(node, documents_[below(at + 1)]);
+    } else if (only_stores(node)) {
       give(node, at + below(documents_.size() - at));
     } else {
       give(node, std::min(has_document(node, at) ? at + 1 : at, documents_.size() - 1));

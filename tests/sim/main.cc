@@ -7,13 +7,14 @@
 #include <optional>
 #include <string>
 
+#include "base/planted_bug.h"
 #include "sim/episode.h"
 
 namespace kvswarm::sim {
 namespace {
 
 constexpr const char* kUsage =
-    R"(usage: kvswarm_sim --seed N [--count M] [--ops N] [--nodes N] [--twice] [--trace]
+    R"(usage: kvswarm_sim --seed N [--count M] [--ops N] [--nodes N] [--twice] [--trace] [--bug NAME]
 
 Runs a simulated swarm for each of M seeds from N on (1 unless given): writers, readers and storage
 nodes under faults that the seed draws; then everything heals, and the promises are checked.
@@ -24,6 +25,8 @@ nodes under faults that the seed draws; then everything heals, and the promises 
   --nodes N   nodes of the swarm, 3 to 16; otherwise drawn
   --twice     each seed a second time, which must leave the same trace
   --trace     tells everything that happens, one line each
+  --bug NAME  makes a mistake on purpose, in a build with KVSWARM_PLANTED_BUGS, and ends with the
+              first seed that finds it; `--bug list` tells their names and promises
 
 Exits 0 when all promises held, 1 when one did not (with the command that replays it), 2 for
 arguments that are malformed.
@@ -38,12 +41,25 @@ struct Arguments {
   bool twice = false;
   bool trace = false;
   bool help = false;
+  std::string bug;
 };
 
 bool read_number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t& out) {
   const char* end = text + std::strlen(text);
   const auto read = std::from_chars(text, end, out);
   return read.ec == std::errc() && read.ptr == end && out >= least && out <= most;
+}
+
+// Whether there is such a bug in this build, or the list of them is asked for.
+bool plant(const std::string& name) {
+#ifdef KVSWARM_PLANTED_BUGS
+  for (const PlantedBugName& known : kPlantedBugs) {
+    if (known.name == name) planted_bug = known.bug;
+  }
+  return name == "list" || planted_bug != PlantedBug::none;
+#else
+  return name == "list";
+#endif
 }
 
 // What is wrong; empty: nothing.
@@ -68,6 +84,9 @@ std::string read_arguments(int argc, char** argv, Arguments& out) {
       ok = read_number(value, 1, ~std::uint64_t{0}, out.count);
     } else if (flag == "--ops") {
       ok = read_number(value, 1, kMostOps, out.ops);
+    } else if (flag == "--bug") {
+      out.bug = value;
+      ok = plant(out.bug);
     } else if (flag == "--nodes") {
       ok = read_number(value, kLeastNodes, kMostNodes, out.nodes);
     } else {
@@ -75,13 +94,14 @@ std::string read_arguments(int argc, char** argv, Arguments& out) {
     }
     if (!ok) return flag + " does not take '" + value + "'";
   }
-  return out.seed ? "" : "--seed is missing";
+  return out.seed || out.bug == "list" ? "" : "--seed is missing";
 }
 
 std::string replay_command(const Arguments& arguments, std::uint64_t seed) {
   std::string command = "kvswarm_sim --seed " + std::to_string(seed);
   if (arguments.ops > 0) command += " --ops " + std::to_string(arguments.ops);
   if (arguments.nodes > 0) command += " --nodes " + std::to_string(arguments.nodes);
+  if (!arguments.bug.empty()) command += " --bug " + arguments.bug;
   return command + " --trace";
 }
 
@@ -104,14 +124,17 @@ class Runs {
         result.status = Status(StatusCode::failure, "replay: the same seed left another trace");
       }
     }
+    ++seeds_;
     tell(seed, result);
     virtual_ms_ += result.virtual_ms;
     for (const auto& [what, count] : result.counts) counts_[what] += count;
   }
 
+  std::uint64_t failed() const { return failed_; }
+
   int finish(double seconds) const {
-    std::printf("%" PRIu64 " seeds, %" PRIu64 " failed, %.1f simulated hours in %.1f s;",
-                arguments_.count, failed_, static_cast<double>(virtual_ms_) / 3.6e6, seconds);
+    std::printf("%" PRIu64 " seeds, %" PRIu64 " failed, %.1f simulated hours in %.1f s;", seeds_,
+                failed_, static_cast<double>(virtual_ms_) / 3.6e6, seconds);
     for (const auto& [what, count] : counts_) std::printf(" %s %" PRIu64, what.c_str(), count);
     std::printf("\n");
     return failed_ == 0 ? 0 : 1;
@@ -132,6 +155,7 @@ class Runs {
   }
 
   Arguments arguments_;
+  std::uint64_t seeds_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t virtual_ms_ = 0;
   std::map<std::string, std::uint64_t> counts_;
@@ -148,9 +172,18 @@ int run(int argc, char** argv) {
     std::fputs(kUsage, stdout);
     return 0;
   }
+  if (arguments.bug == "list") {
+    for (const PlantedBugName& bug : kPlantedBugs) {
+      std::printf("%s %s\n", std::string(bug.name).c_str(), std::string(bug.promise).c_str());
+    }
+    return 0;
+  }
   const auto began = std::chrono::steady_clock::now();
   Runs runs(arguments);
-  for (std::uint64_t i = 0; i < arguments.count; ++i) runs.run(*arguments.seed + i);
+  for (std::uint64_t i = 0; i < arguments.count; ++i) {
+    runs.run(*arguments.seed + i);
+    if (!arguments.bug.empty() && runs.failed() > 0) break;
+  }
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began;
   return runs.finish(passed.count());
 }

@@ -1,0 +1,51 @@
+// Mistakes that are made on purpose, one at a time, to see that the simulator finds them
+// (docs/SIMULATION.md).
+//
+// Only a build with the CMake option KVSWARM_PLANTED_BUGS has them; in every other one, and so in
+// every release, is_planted() is the constant false and the compiler drops what stands behind it.
+// Thread: planted_bug is set before any other thread is started.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace kvswarm {
+
+enum class PlantedBug {
+  none,
+  unsynced_flush,    // a flush returns before its ops are synced
+  repeated_number,   // the number of the next op lags behind on the disk
+  early_receipt,     // a write counts as receipted as soon as it stands in blocks
+  skipped_refill,    // a refill leaves out the first block that the destination lost
+  silent_copy,       // an older copy of a directory goes on, whatever its peers have seen
+  older_answer,      // a reader takes answers from before a head that it was shown
+  unchecked_value,   // a reader does not compare the value with what the writer signed
+  unproven_absence,  // a reader believes "not found" without a proof
+  older_document,    // a node adopts a document that is older than the one in force
+};
+
+struct PlantedBugName {
+  std::string_view name;
+  std::string_view promise;  // that it breaks, and whose check must find it
+  PlantedBug bug = PlantedBug::none;
+};
+inline constexpr std::array<PlantedBugName, 9> kPlantedBugs{{
+    {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
+    {"repeated_number", "D1", PlantedBug::repeated_number},
+    {"early_receipt", "R1", PlantedBug::early_receipt},
+    {"skipped_refill", "D1", PlantedBug::skipped_refill},
+    {"silent_copy", "F1", PlantedBug::silent_copy},
+    {"older_answer", "R3", PlantedBug::older_answer},
+    {"unchecked_value", "A2", PlantedBug::unchecked_value},
+    {"unproven_absence", "A3", PlantedBug::unproven_absence},
+    {"older_document", "C3", PlantedBug::older_document},
+}};
+
+#ifdef KVSWARM_PLANTED_BUGS
+inline PlantedBug planted_bug = PlantedBug::none;
+inline bool is_planted(PlantedBug bug) { return bug == planted_bug; }
+#else
+constexpr bool is_planted(PlantedBug) { return false; }
+#endif
+
+}  // namespace kvswarm
