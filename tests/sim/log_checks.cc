@@ -218,7 +218,8 @@ Status LogChecks::compare_state(const Reading& reading) const {
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf, world_.disk(reading.node).get(rows::leaf(address)));
     KVSWARM_ASSIGN_OR_RETURN(const auto value, world_.disk(reading.node).get(rows::value(address)));
     if (!leaf || !value) return broken("X2: " + node + " lacks " + key + ", which its log applied");
-    KVSWARM_ASSIGN_OR_RETURN(const auto leaf_row, rows::decode_leaf_row(*leaf));
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf_row,
+                             rows::decode_leaf_row(rows::leaf(address), *leaf));
     KVSWARM_ASSIGN_OR_RETURN(const auto value_row, rows::decode_value_row(*value));
     const bool is_it = leaf_row.writer == entry.writer && leaf_row.op_number == entry.number &&
                        value_row.value == entry.value;
