@@ -329,6 +329,7 @@ class Core {
   // Destinations that came back from an older copy (core_refill.cc)
   void hold_until_refilled(const Connections::Ready& ready);
   void check_refill(ConnectionId connection, const NodeId& peer);
+  void refill_again();
   void on_reply(const Status& status, reply::Refilled& reply);
 
   // Refusals (core_refusals.cc)
@@ -398,6 +399,7 @@ class Core {
   std::map<NodeId, std::uint64_t> refilled_;      // up to which epoch the outbox has seen to it
   std::map<NodeId, std::uint64_t> refill_asked_;  // the same, asked of the store
   std::map<NodeId, std::uint64_t> held_;          // streams that wait until that epoch was seen to
+  std::uint64_t refill_again_at_ms_ = 0;          // after one that failed; 0: none did
   std::map<NodeId, bool> recording_;  // heads at the store; true: a newer one is to follow
   EvidenceBook evidence_;
   std::set<ConnectionId> heard_evidence_;  // connections whose evidence came

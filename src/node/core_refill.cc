@@ -32,12 +32,24 @@ void Core::check_refill(ConnectionId connection, const NodeId& peer) {
   ask(request::Refill{peer, epoch, known->second});
 }
 
+// What failed, of a full disk for instance, is tried again.
+void Core::refill_again() {
+  if (refill_again_at_ms_ == 0 || now_.monotonic_ms < refill_again_at_ms_) return;
+  refill_again_at_ms_ = 0;
+  for (const auto& [peer, epoch] : held_) {
+    if (const auto connection = connections_.connection_to(peer)) check_refill(*connection, peer);
+  }
+}
+
 void Core::on_reply(const Status& status, reply::Refilled& reply) {
   const NodeId& peer = reply.destination;
   if (!status.ok()) {
     tell(Severity::error,
          "what node " + short_hex(peer) + " lost cannot be queued again: " + status.message());
-    refill_asked_.erase(peer);  // with the next head or connection; the stream is held until then
+    // With the next head or connection, or after a while: neither may come, and the stream is held.
+    refill_asked_.erase(peer);
+    constexpr std::uint64_t kPauseMs = 1000;
+    refill_again_at_ms_ = now_.monotonic_ms + kPauseMs;
     return;
   }
   if (reply.result.is_new) {

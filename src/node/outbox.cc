@@ -283,6 +283,8 @@ void Outbox::seal(Placing& placing, const NodeId& destination, std::vector<Numbe
   header.time_ms = wall_ms;
   if (const auto seen = seen_.find(destination); seen != seen_.end()) {
     header.last_head_seen = seen->second.head;
+    // What was settled in an earlier epoch may be lost there: that is not known before the refill.
+    if (seen->second.head.epoch > state.epoch) header.settled = 0;
   }
   std::vector<log::OpInput> inputs;
   inputs.reserve(ops.size());

@@ -380,6 +380,32 @@ TEST_CASE("X3: a writer that meets a restored node for the first time writes onc
   CHECK(blocks == 2);
 }
 
+TEST_CASE("F1: a refill that met a full disk is made once there is room") {
+  Trio trio(32);
+  World& world = trio.world;
+  trio.start_all();
+  trio.finish(world.put(trio.writer, "a", "1"));
+  const auto copy = world.disk(trio.storage).image();
+  trio.finish(world.put(trio.writer, "b", "2"));
+  world.run_for(1'000);
+  world.crash(trio.storage);
+  world.put_back(trio.storage, copy);
+  CHECK((*trio.finish(world.restore(trio.storage)))->ok());
+  world.crash(trio.storage);
+  world.set_faults(trio.writer, {true, 0});
+  world.start(trio.storage);
+  // It hears of the new epoch, and cannot queue again what was lost there.
+  world.set_reachable(trio.writer, false);
+  CHECK(!got(trio.finish(world.get(trio.writer, "b"))).found);
+  world.run_for(5'000);
+  CHECK(log_of(world, trio.storage).size() == 3);
+  // Nobody writes and no connection is made; there is only room again.
+  world.set_faults(trio.writer, {});
+  world.run_for(5'000);
+  CHECK(log_of(world, trio.storage).size() == 4);
+  CHECK(got(trio.finish(world.get(trio.reader, "b"))).value.value == "2");
+}
+
 TEST_CASE("bytes changed on the way end the connection and never change a value") {
   Trio trio(11);
   trio.start_all();
