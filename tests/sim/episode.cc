@@ -81,12 +81,9 @@ class Episode {
     fault_every_ = 2 + below(12);
     large_every_ = once_in(4) ? 20 : 200;
     history_.has_disk_faults = faults_->can_fail_writes();
-    switch (below(6)) {
-      case 0: history_.has_documents = true; break;
-      case 1: history_.has_restores = true; break;
-      case 2: history_.has_liars = true; break;
-      default: break;
-    }
+    history_.has_documents = once_in(5);
+    history_.has_restores = once_in(5);
+    history_.has_liars = once_in(5);
     liar_.is_on = history_.has_liars;
   }
 
@@ -264,7 +261,7 @@ class Episode {
         for (int tries = 0; !has_document(i, at); ++tries) {
           if (tries == kTries) return broken("C3: " + name(i) + " does not adopt a document");
           give(i, at);
-          world_.run_for(2000);
+          world_.run_until([&] { return has_document(i, at); }, 10'000);
         }
       }
     }
@@ -290,28 +287,34 @@ class Episode {
     return {head.epoch, head.length};
   }
 
-  // Whether somebody whom it will ask has seen more of its log than the copy has.
-  bool is_behind() {
+  // Who has seen more of its log than the copy has; of those whom the node's document lists, or
+  // all.
+  bool is_behind(bool listed_only) {
     const auto own = place_of(log::decode_signed_head(copy_.at(rows::head())).value());
+    const config::Document& document = documents_[given_[*copied_]];
     for (NodeIndex i = 0; i < nodes_; ++i) {
-      if (i == *copied_ || (i >= swarm_.storage.size() && !is_writer(i))) continue;
+      const bool is_listed = i < swarm_.storage.size() || document.is_writer(world_.id(i));
+      if (i == *copied_ || (listed_only && !is_listed)) continue;
       const auto row = world_.disk(i).get(rows::seen_head(world_.id(*copied_))).value();
       if (row && own < place_of(rows::decode_seen_head(*row).value().head)) return true;
     }
     return false;
   }
 
-  // Everybody can be reached meanwhile, or the node could not know what it lacks.
+  // Everybody can be reached meanwhile, and somebody whom it listens to has seen what was lost, or
+  // the node could not know what it lacks.
   Status restore() {
     if (!copied_ || copy_.count(rows::head()) == 0) return {};
     const NodeIndex node = *copied_;
     KVSWARM_RETURN_IF_ERROR(faults_->heal());
     world_.run_for(40'000);
     KVSWARM_RETURN_IF_ERROR(history_.settle());
-    const bool behind = is_behind();
+    const bool behind = is_behind(true);
+    if (!behind && is_behind(false)) return {};
     goes_down(node);
     world_.crash(node);
     world_.put_back(node, copy_);
+    in_force_.erase(node);
     world_.say("* the copy is put back at " + name(node));
     history_.restored(node);
     if (behind && once_in(2)) {

@@ -7,7 +7,7 @@ namespace kvswarm::sim {
 namespace {
 
 TEST_CASE("every seed keeps every promise, and the same seed leaves the same trace") {
-  constexpr std::uint64_t kSeeds = 60;
+  constexpr std::uint64_t kSeeds = 30;
   constexpr std::uint64_t kTwiceEvery = 10;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     INFO("replay: kvswarm_sim --seed " << seed << " --trace");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "log/saved.h"
+#include "sim/describe.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -10,11 +11,6 @@ namespace {
 Status broken(const std::string& what) { return {StatusCode::failure, what}; }
 
 std::string name(NodeIndex node) { return "node " + std::to_string(node); }
-
-std::string shortened(BytesView value) {
-  return std::string(value.substr(0, 40)) +
-         (value.size() > 40 ? "... (" + std::to_string(value.size()) + " bytes)" : "");
-}
 
 node::LogPlace place_of(const log::HeadRef& head) { return {head.epoch, head.length}; }
 
@@ -33,9 +29,6 @@ void History::write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal
                     std::uint64_t wait_ms) {
   const std::size_t first = ops_.size();
   for (const node::WriteOp& op : ops) {
-    world_.say(name(writer) + " is asked to " +
-               (op.kind == log::OpKind::put ? "put " + op.key + " = " + shortened(op.value)
-                                            : "del " + op.key));
     if (op.kind == log::OpKind::put) values_.emplace(op.key, op.value);
     ops_.push_back({writer, op, world_.moment()});
   }
@@ -45,8 +38,6 @@ void History::write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal
 }
 
 void History::read(NodeIndex reader, node::event::Get event) {
-  world_.say(name(reader) + " is asked to get " + event.key +
-             (event.after.empty() ? "" : " after a receipt"));
   OpenRead open;
   open.reader = reader;
   open.asked = world_.moment();

@@ -30,7 +30,7 @@ Status LogChecks::read_logs() {
     issued_.emplace(op.writer, op.op.kind, op.op.key, op.op.value);
   }
   for (const NodeIndex node : swarm_.storage) KVSWARM_RETURN_IF_ERROR(read_log(node));
-  return {};
+  return note_lost();
 }
 
 Status LogChecks::read_log(NodeIndex node) {
@@ -116,10 +116,30 @@ Status LogChecks::take(Reading& reading, const log::CommittedBlock& block,
     const log::Outcome outcome = log::outcome_of(block, static_cast<std::uint32_t>(i));
     const log::OpAndValue& item = checked->ops[i];
     KVSWARM_RETURN_IF_ERROR(take(reading, block.writer, item, outcome, what));
-    committed_.push_back({*index_of(block.writer),
-                          item.op.number,
-                          {item.op.kind, item.op.key, Bytes(item.value)},
-                          found->second.committed_at});
+    note_committed(block.writer, item, found->second.committed_at);
+  }
+  in_logs_.insert(block.hash);
+  return {};
+}
+
+void LogChecks::note_committed(const NodeId& writer, const log::OpAndValue& item,
+                               const std::optional<std::uint64_t>& at) {
+  const auto index = index_of(writer);
+  if (!index) return;
+  committed_.push_back(
+      {*index, item.op.number, {item.op.kind, item.op.key, Bytes(item.value)}, at});
+}
+
+// Blocks of logs that were lost since: what they did was seen by readers.
+Status LogChecks::note_lost() {
+  for (const auto& [hash, offered] : blocks_) {
+    if (!offered.committed_at || in_logs_.count(hash) > 0) continue;
+    const auto checked = log::check_block(world_.document().swarm(), offered.block);
+    if (!checked.ok()) return broken("X1: a block that does not hold was committed");
+    if (!history_.has_restores) return broken("D3: a block that was committed is in no log");
+    for (const log::OpAndValue& item : checked->ops) {
+      note_committed(checked->header.writer, item, offered.committed_at);
+    }
   }
   return {};
 }

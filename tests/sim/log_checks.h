@@ -70,6 +70,9 @@ class LogChecks {
   Status take(Reading& reading, const log::CommittedBlock& block, const std::string& where);
   Status take(Reading& reading, const NodeId& writer, const log::OpAndValue& item,
               log::Outcome outcome, const std::string& where);
+  void note_committed(const NodeId& writer, const log::OpAndValue& item,
+                      const std::optional<std::uint64_t>& at);
+  Status note_lost();
   void apply(Reading& reading, const NodeId& writer, const log::OpAndValue& item);
   Status check_issued(const NodeId& writer, const log::OpAndValue& item,
                       const std::string& where) const;
@@ -87,6 +90,7 @@ class LogChecks {
   // Per key: from which length of its holder's log on it has which value.
   std::map<Bytes, std::map<std::uint64_t, KeyState>> past_;
   std::vector<CommittedOp> committed_;
+  std::set<Hash> in_logs_;  // blocks
   std::uint64_t epochs_ = 0;
 };
 

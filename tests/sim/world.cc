@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/assert.h"
+#include "sim/describe.h"
 #include "sim/machine.h"
 
 namespace kvswarm::sim {
@@ -263,9 +264,7 @@ void World::perform(NodeIndex index, node::Action& action) {
     const auto found = machine.tickets.find(respond->ticket);
     KVSWARM_ASSERT(found != machine.tickets.end());  // each ticket is answered once
     narrate(index, [&] {
-      const Status status = respond->outcome.status();
-      return "answers " + std::to_string(respond->ticket) + ": " +
-             (status.ok() ? "ok" : status.message());
+      return "answers " + std::to_string(respond->ticket) + ": " + describe(respond->outcome);
     });
     *found->second = std::move(respond->outcome);
     found->second->at = moment_;
@@ -286,7 +285,9 @@ World::Ask World::ask(NodeIndex index, const std::function<node::Event(node::Tic
   auto reply = std::make_shared<Reply>();
   const node::Ticket ticket = machine.next_ticket++;
   machine.tickets[ticket] = reply;
-  machine.gate.pass([this, index, asked = event(ticket)] { drive(index, asked); });
+  const node::Event asked = event(ticket);
+  narrate(index, [&] { return "is asked " + std::to_string(ticket) + ": " + describe(asked); });
+  machine.gate.pass([this, index, asked] { drive(index, asked); });
   return reply;
 }
 
