@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "store/level_db_store.h"
 #include "support/catch.h"
@@ -76,9 +77,10 @@ TEST_CASE("a compaction gives back what was overwritten, beside reads and writes
     REQUIRE(here.has_all());
   }
   REQUIRE_FALSE(here.store->is_compacting());
-  here.store->begin_compaction();  // and another one, undisturbed
+  // And another one, undisturbed: a read may keep files until the next one.
+  here.store->begin_compaction();
   while (here.store->is_compacting() && std::chrono::steady_clock::now() < deadline) {
-    REQUIRE(here.has_all());
+    std::this_thread::yield();
   }
   CHECK(here.bytes() < kLive + kLive / 4);
   here.store.reset();
