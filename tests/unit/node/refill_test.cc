@@ -204,6 +204,23 @@ TEST_CASE("a claim about our newest block counts only with our signature") {
   CHECK(here.refill(std::nullopt).result.blocks == 2);  // it has none: that needs no signature
 }
 
+TEST_CASE("a sweep keeps what was sent again: that it was settled once is of an earlier epoch") {
+  Refilling here;
+  std::vector<log::SignedBlock> blocks;
+  store::MemoryStore::Image copy;
+  for (int i = 1; i <= 5; ++i) {
+    blocks.push_back(here.put("k", std::to_string(i)));
+    if (i == 1) copy = here.storage.disk.image();
+    here.settle_with_receipt(blocks.back());
+  }
+  here.lose(copy);
+  here.refill(std::nullopt);
+  here.commit(blocks);  // and the receipts are lost on their way
+  while (!std::get<reply::Swept>(here.storage.ask(request::Sweep{}).body).step.is_done) continue;
+  for (const log::SignedBlock& block : blocks) here.settle_with_receipt(block);
+  CHECK(here.waiting() == 0);
+}
+
 TEST_CASE("what was dropped after its retention is named, and the rest goes in a new incarnation") {
   Refilling here;
   const store::MemoryStore::Image copy = here.storage.disk.image();
