@@ -215,7 +215,7 @@ TEST_CASE("a sweep keeps what was sent again: that it was settled once is of an 
   }
   here.lose(copy);
   here.refill(std::nullopt);
-  here.commit(blocks);  // and the receipts are lost on their way
+  for (const log::SignedBlock& block : blocks) here.commit({block});  // the receipts get lost
   while (!std::get<reply::Swept>(here.storage.ask(request::Sweep{}).body).step.is_done) continue;
   for (const log::SignedBlock& block : blocks) here.settle_with_receipt(block);
   CHECK(here.waiting() == 0);
