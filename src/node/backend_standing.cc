@@ -51,7 +51,14 @@ Result<Standing> Backend::standing_with(const request::Greet& request, LogPlace&
 
 StoreReply Backend::run(request::Greet& request) {
   StoreReply out{{}, reply::Greeted{request.session, request.peer, {}, {}}};
-  if (!applier_ || !outbox_) return out;
+  // When the store could not be opened anew yet, a peer is as good a reason to try again as a
+  // block: it sends none before it was greeted.
+  if (!applier_ || !outbox_) out.status = ready_to_write();
+  if (!out.status.ok()) return out;
+  if (!applier_ || !outbox_) {
+    out.status = {StatusCode::unavailable, "the store is not open"};
+    return out;
+  }
   auto& body = std::get<reply::Greeted>(out.body);
   LogPlace from;
   auto standing = standing_with(request, from);

@@ -261,6 +261,8 @@ void Core::on_reply(const Status& status, reply::Greeted& reply) {
   if (!connections_.is_open(reply.session)) return;
   if (!status.ok()) {
     tell(Severity::error, "no head could be announced: " + status.message());
+    // The peer could check no receipt and no answer on it; it comes again and is greeted then.
+    connections_.drop(reply.session, status);
     return;
   }
   learn(reply);
