@@ -1,16 +1,9 @@
 // Peers that go away and come back, peers that are no peers, and two that say they are one.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <chrono>
 #include <filesystem>
 
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
+#include "support/stranger.h"
 
 using kvswarm::test::contains;
 using kvswarm::test::Entries;
@@ -18,50 +11,11 @@ using kvswarm::test::eventually;
 using kvswarm::test::import_lines;
 using kvswarm::test::Outcome;
 using kvswarm::test::Process;
+using kvswarm::test::Stranger;
 using kvswarm::test::Swarm;
 using kvswarm::test::write_file;
 
 namespace {
-
-// A connection to a port of this machine, by somebody who does not speak the protocol.
-class Stranger {
- public:
-  explicit Stranger(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    REQUIRE(fd_ >= 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  }
-  ~Stranger() { close(fd_); }
-  Stranger(const Stranger&) = delete;
-  Stranger& operator=(const Stranger&) = delete;
-
-  void say(const std::string& bytes) const {
-    // It may be closed already: that is what the test waits for.
-    static_cast<void>(!send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
-  }
-
-  // Whether the other side closes within the deadline; `answer` gets what it said before.
-  bool is_closed(int deadline_ms, std::string* answer = nullptr) const {
-    using Clock = std::chrono::steady_clock;
-    const auto until = Clock::now() + std::chrono::milliseconds(deadline_ms);
-    while (true) {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-      pollfd polled = {fd_, POLLIN, 0};
-      if (left <= 0 || poll(&polled, 1, static_cast<int>(left)) <= 0) return false;
-      char buffer[4096];
-      const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
-      if (got <= 0) return true;
-      if (answer != nullptr) answer->append(buffer, static_cast<std::size_t>(got));
-    }
-  }
-
- private:
-  int fd_;
-};
 
 // A copy of x's directory as it is now.
 void copy_writer(Swarm& swarm) {
