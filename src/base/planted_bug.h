@@ -13,15 +13,19 @@ namespace kvswarm {
 
 enum class PlantedBug {
   none,
-  unsynced_flush,    // a flush returns before its ops are synced
-  repeated_number,   // the number of the next op lags behind on the disk
-  early_receipt,     // a write counts as receipted as soon as it stands in blocks
-  skipped_refill,    // a refill leaves out the first block that the destination lost
-  silent_copy,       // an older copy of a directory goes on, whatever its peers have seen
-  older_answer,      // a reader takes answers from before a head that it was shown
-  unchecked_value,   // a reader does not compare the value with what the writer signed
-  unproven_absence,  // a reader believes "not found" without a proof
-  older_document,    // a node adopts a document that is older than the one in force
+  unsynced_flush,     // a flush returns before its ops are synced
+  repeated_number,    // the number of the next op lags behind on the disk
+  early_receipt,      // a write counts as receipted as soon as it stands in blocks
+  skipped_refill,     // a refill leaves out the first block that the destination lost
+  silent_copy,        // an older copy of a directory goes on, whatever its peers have seen
+  older_answer,       // a reader takes answers from before a head that it was shown
+  unchecked_value,    // a reader does not compare the value with what the writer signed
+  unproven_absence,   // a reader believes "not found" without a proof
+  older_document,     // a node adopts a document that is older than the one in force
+  unsynced_document,  // a node that only writes or reads does not sync a document that it adopts
+  lost_refusal,       // which ops a node refused for good is not stored
+  ignored_reopen,     // what a failed write left on the disk is not sent
+  deaf_session,       // a connection on which nothing comes any more is kept
 };
 
 struct PlantedBugName {
@@ -29,7 +33,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 9> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 13> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -39,6 +43,10 @@ inline constexpr std::array<PlantedBugName, 9> kPlantedBugs{{
     {"unchecked_value", "A2", PlantedBug::unchecked_value},
     {"unproven_absence", "A3", PlantedBug::unproven_absence},
     {"older_document", "C3", PlantedBug::older_document},
+    {"unsynced_document", "C3", PlantedBug::unsynced_document},
+    {"lost_refusal", "D1", PlantedBug::lost_refusal},
+    {"ignored_reopen", "D1", PlantedBug::ignored_reopen},
+    {"deaf_session", "R4", PlantedBug::deaf_session},
 }};
 
 #ifdef KVSWARM_PLANTED_BUGS

@@ -403,7 +403,8 @@ Status Backend::adopt(const config::Document& document, std::uint64_t wall_ms) {
   if (keeps_log(document)) {
     KVSWARM_RETURN_IF_ERROR(applier_->adopt(document, wall_ms, std::move(batch)));
   } else {
-    KVSWARM_RETURN_IF_ERROR(store_->write(batch, store::Sync::yes));
+    const bool is_synced = !is_planted(PlantedBug::unsynced_document);
+    KVSWARM_RETURN_IF_ERROR(store_->write(batch, is_synced ? store::Sync::yes : store::Sync::no));
   }
   past_documents_.push_back(document);
   outbox_->adopt(document);

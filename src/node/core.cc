@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/planted_bug.h"
 #include "node/holds.h"
 
 namespace kvswarm::node {
@@ -242,7 +243,8 @@ void Core::handle(event::Cancel& event) {
 }
 
 void Core::handle(event::StoreReplied& event) {
-  if (event.reply.reopened) take_over(*event.reply.reopened, event.reply.status.ok());
+  const bool ignored = is_planted(PlantedBug::ignored_reopen);
+  if (event.reply.reopened && !ignored) take_over(*event.reply.reopened, event.reply.status.ok());
   std::visit([this, &event](auto& body) { on_reply(event.reply.status, body); }, event.reply.body);
 }
 

@@ -2,6 +2,7 @@
 // ops were refused for good.
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/planted_bug.h"
 #include "node/outbox.h"
 
 namespace kvswarm::node {
@@ -137,7 +138,9 @@ Status Outbox::drop_block(const log::SignedBlock& block, std::uint64_t refused_u
       continue;
     }
     const rows::RefusedRow row{op.key, log::Outcome::unauthorised, header.destination};
-    batch.put(rows::refused(op.number), rows::encode(row));
+    if (!is_planted(PlantedBug::lost_refusal)) {
+      batch.put(rows::refused(op.number), rows::encode(row));
+    }
     out.range.widen({op.number, op.number});
     ++out.ops;
   }

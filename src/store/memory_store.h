@@ -40,6 +40,8 @@ class MemoryStore final : public Store {
   // crash().
   void fail_next_write(Status status, FailedWrite fate = FailedWrite::lost);
 
+  void fail_no_write() { next_failure_ = {}; }  // unless one did already
+
   // A copy of the disk as it is, and the way back to one: for directories restored from a backup.
   using Image = std::map<Bytes, Bytes, std::less<>>;
   Image image() const { return *rows_; }

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "base/assert.h"
+#include "base/planted_bug.h"
 #include "swarm/handshake.h"
 #include "swarm/lanes.h"
 #include "swarm/record_layer.h"
@@ -241,7 +242,8 @@ Status Session::Impl::overdue(std::uint64_t now_ms) const {
     if (now_ms - started_ms < most.handshake_ms) return {};
     return {StatusCode::timed_out, "the handshake took longer than " + seconds(most.handshake_ms)};
   }
-  if (now_ms - received_ms >= most.dead_peer_ms) {
+  const bool is_deaf = is_planted(PlantedBug::deaf_session);
+  if (now_ms - received_ms >= most.dead_peer_ms && !is_deaf) {
     return {StatusCode::timed_out, "no sign of life for " + seconds(most.dead_peer_ms)};
   }
   const auto progress_ms = receive_lanes->oldest_progress_ms();

@@ -5,6 +5,9 @@ namespace kvswarm::sim {
 std::string shortened(BytesView value) {
   constexpr std::size_t kShown = 40;
   std::string out(value.substr(0, kShown));
+  for (char& letter : out) {
+    if (letter < ' ' || letter > '~') letter = '?';  // a liar's
+  }
   if (value.size() > kShown) out += "... (" + std::to_string(value.size()) + " bytes)";
   return out;
 }

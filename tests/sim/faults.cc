@@ -199,6 +199,7 @@ Status Faults::heal() {
   ++period_;
   for (NodeIndex node = 0; node < nodes_; ++node) {
     world_.set_faults(node, {});
+    world_.disk(node).fail_no_write();
     world_.set_reachable(node, true);
     world_.set_speed(node, 1000);
     for (NodeIndex other = 0; other < nodes_; ++other) {

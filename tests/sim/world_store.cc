@@ -1,4 +1,5 @@
 // The store thread and the disk of a machine of World.
+#include <algorithm>
 #include <array>
 
 #include "sim/machine.h"
@@ -17,6 +18,8 @@ constexpr std::array kRequestNames = {
     "read_backup", "sweep",         "pick_applied",  "complete_transition",
     "pick_page",   "read_records"};
 static_assert(kRequestNames.size() == std::variant_size_v<node::StoreRequest>);
+
+constexpr std::uint64_t kMostBehindMs = 10'000;  // a slow disk, with what it was asked for
 
 Status full_disk() { return {StatusCode::disk_full, "the disk is full"}; }
 
@@ -64,6 +67,7 @@ void World::ask_store(NodeIndex index, node::StoreRequest request) {
   Machine& machine = *machines_.at(index);
   machine.store_free_ms = std::max(machine.store_free_ms, now_ms_) + random_.below(4);
   if (machine.faults.slow_ms > 0) machine.store_free_ms += random_.below(machine.faults.slow_ms);
+  machine.store_free_ms = std::min(machine.store_free_ms, now_ms_ + kMostBehindMs);
   const auto shared = std::make_shared<node::StoreRequest>(std::move(request));
   at_machine(index, machine.store_free_ms, [this, index, shared] {
     if (watch_request) watch_request(index, *shared);
