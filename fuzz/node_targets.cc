@@ -1,7 +1,6 @@
 #include "codec/writer.h"
 #include "fuzz/target.h"
 #include "node/backup.h"
-#include "node/disk_keeper.h"
 #include "node/messages.h"
 #include "node/rows.h"
 #include "node/verification.h"
@@ -139,7 +138,6 @@ std::vector<Target> node_targets() {
       {"placement_row", is_canonical<rows::decode_placement>, {}},
       {"refused_row", is_canonical<rows::decode_refused_row>, {{"store.md", "refused op"}}},
       {"block_counts_row", is_canonical<rows::decode_block_counts>, {{"store.md", "block counts"}}},
-      {"disk_use_row", is_canonical<decode_disk_use>, {{"store.md", "disk use"}}},
       {"lost_blocks_row", is_canonical<rows::decode_lost_blocks>, {{"store.md", "lost blocks"}}},
       {"receipt_row", is_canonical<rows::decode_receipt_row>, {}},
       {"evidence_row", is_canonical<rows::decode_evidence_row>, {}},

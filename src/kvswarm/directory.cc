@@ -62,10 +62,12 @@ Status room_to_open(const std::string& directory) {
 
 std::uint64_t store_bytes(const std::string& directory) {
   std::uint64_t bytes = 0;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(store_path(directory), ignored)) {
-    const std::uint64_t size = entry.file_size(ignored);
-    if (!ignored) bytes += size;  // else it went meanwhile
+  std::error_code error;
+  std::filesystem::directory_iterator file(store_path(directory), error);
+  for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
+    std::error_code gone;
+    const std::uint64_t size = file->file_size(gone);
+    if (!gone) bytes += size;  // else it went meanwhile
   }
   return bytes;
 }

@@ -9,6 +9,8 @@
 
 namespace kvswarm::log {
 
+static_assert(PathGroup::kLeaves << PathGroup::kMostAbove == limits::kBlockOps);
+
 // RFC 9162 splits at powers of two: above aligned groups of a power of two of leaves, the tree of
 // the groups' roots is the upper part of the tree of the leaves.
 std::vector<PathGroup> path_groups(const TreeHasher& hasher, const std::vector<Hash>& leaf_hashes) {
@@ -47,7 +49,7 @@ Result<PathGroup> decode_path_group(BytesView bytes) {
   const std::size_t leaves = in.u8();
   const std::size_t hashes = in.remaining() / Hash::kSize;
   const bool fits = leaves >= 1 && leaves <= PathGroup::kLeaves && hashes >= leaves &&
-                    hashes - leaves <= limits::kMerkleProofHashes;
+                    hashes - leaves <= PathGroup::kMostAbove;
   if (!fits) in.fail();
   for (std::size_t i = 0; in.ok() && i < hashes; ++i) {
     (i < leaves ? out.leaves : out.above).push_back(in.fixed<Hash>());

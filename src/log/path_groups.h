@@ -11,10 +11,11 @@ namespace kvswarm::log {
 
 // Leaves that stand side by side: aligned, so that they are a subtree of RFC 9162's shape.
 struct PathGroup {
-  static constexpr std::size_t kLeaves = 16;  // of each group but the last
+  static constexpr std::size_t kLeaves = 16;    // of each group but the last
+  static constexpr std::size_t kMostAbove = 8;  // hashes: 256 groups of a block of 4,096 ops
 
   std::vector<Hash> leaves;  // 1 to kLeaves
-  Proof above;               // from their subtree's root to the root
+  Proof above;               // from their subtree's root to the root; at most kMostAbove
   friend bool operator==(const PathGroup&, const PathGroup&) = default;
 };
 

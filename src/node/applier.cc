@@ -70,8 +70,6 @@ Status Applier::load() {
   if (counts) {
     KVSWARM_ASSIGN_OR_RETURN(block_counts_, rows::decode_block_counts(*counts));
   }
-  KVSWARM_ASSIGN_OR_RETURN(
-      disk_, DiskKeeper::open(*options_.store, options_.disk_bytes, options_.has_room));
   KVSWARM_ASSIGN_OR_RETURN(tree_, log::MerkleLog::restore(*hasher_, head_.length, node_reader()));
   if (tree_->root() != head_.log_root) {
     return {StatusCode::corruption, "the stored log does not have the root of its signed head"};
@@ -451,7 +449,6 @@ Status Applier::write(Commit& commit, log::Record record) {
   last_record_ms_ = record.time_ms;
   block_counts_ = counts;
   keep_within_memory();
-  disk_->wrote(commit.batch.bytes(), live_row_bytes());
   return {};
 }
 

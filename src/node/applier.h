@@ -24,7 +24,6 @@
 #include "log/saved.h"
 #include "node/answer.h"
 #include "node/block_sweep.h"
-#include "node/disk_keeper.h"
 #include "node/rows.h"
 #include "node/standing.h"
 #include "state/trie.h"
@@ -65,7 +64,6 @@ class Applier {
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;
     std::uint64_t sweep_bytes = limits::kSweepBytes;  // of past blocks, at least; then a sweep
-    std::function<std::uint64_t()> disk_bytes;        // DiskKeeper's
   };
 
   // Reads what the store holds, all leaf rows too; an empty store is a log of length 0. corruption
@@ -140,7 +138,6 @@ class Applier {
   Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
   Status write(Commit& commit, log::Record record);
   void keep_within_memory();
-  std::uint64_t live_row_bytes() const;
   Answer answer_with(AnswerKind kind) const;
   Result<Answer> proven(Answer answer, const ReadQuestion& asked, state::LeafCursor& leaves) const;
 
@@ -154,7 +151,6 @@ class Applier {
   std::optional<state::Trie> trie_;
   log::Head head_;
   log::SignedHead signed_head_;
-  std::optional<DiskKeeper> disk_;
   std::uint64_t last_record_ms_ = 0;
   rows::BlockCounts block_counts_;
   std::optional<BlockSweep> sweep_;  // under way

@@ -6,16 +6,12 @@
 
 namespace kvswarm::node {
 
-// About what the rows of the state take: a leaf row, a value row, and a share of a path group.
-std::uint64_t Applier::live_row_bytes() const {
-  constexpr std::uint64_t kKeyBytes = 256;
-  return head_.live_bytes + head_.live_keys * kKeyBytes;
-}
-
 // So that disk use follows live data: at most an eighth of it is rows that prove nothing any more.
 // Reading all leaves is then paid for by what was written since the last time.
 bool Applier::is_sweep_due() const {
-  return block_counts_.unswept >= std::max(options_.sweep_bytes, live_row_bytes() / 8);
+  constexpr std::uint64_t kKeyBytes = 256;  // about what the rows of a key take besides
+  const std::uint64_t live = head_.live_bytes + head_.live_keys * kKeyBytes;
+  return block_counts_.unswept >= std::max(options_.sweep_bytes, live / 8);
 }
 
 Result<BlockSweep::Step> Applier::sweep() {

@@ -153,8 +153,7 @@ Status Backend::open_parts() {
   Applier::Options applier_options{document_->swarm(),     options_.key->id(),
                                    options_.key,           store_.get(),
                                    options_.has_room,      options_.state_memory_bytes,
-                                   options_.bucket_leaves, options_.sweep_bytes,
-                                   options_.disk_bytes};
+                                   options_.bucket_leaves, options_.sweep_bytes};
   auto applier = Applier::open(std::move(applier_options), *document_);
   if (!applier.ok()) return applier.status();
   applier_ = std::move(applier).value();

@@ -54,11 +54,11 @@ StoreReply Backend::run(request::Greet& request) {
   // When the store could not be opened anew yet, a peer is as good a reason to try again as a
   // block: it sends none before it was greeted.
   if (!applier_ || !outbox_) out.status = ready_to_write();
-  if (!out.status.ok()) return out;
   if (!applier_ || !outbox_) {
-    out.status = {StatusCode::unavailable, "the store is not open"};
+    if (out.status.ok()) out.status = {StatusCode::unavailable, "the store is not open"};
     return out;
   }
+  out.status = {};  // it may be open for reading alone
   auto& body = std::get<reply::Greeted>(out.body);
   LogPlace from;
   auto standing = standing_with(request, from);

@@ -76,7 +76,7 @@ Status BlockSweep::mark(store::Store& store) {
     const std::uint64_t record = row.leaf.record_number;
     if (record >= live_.size()) return {};
     live_[record] = true;
-    if (row.path_group != 0) live_paths_[word_of(record, row.path_group)] |= bit_of(row.path_group);
+    if (row.path_group > 1) live_paths_[word_of(record, row.path_group)] |= bit_of(row.path_group);
     return {};
   };
   KVSWARM_ASSIGN_OR_RETURN(const bool all, walk(store, rows::leaf_table(), mark_row));
@@ -94,7 +94,9 @@ Status BlockSweep::drop_paths(store::Store& store) {
                              rows::decode_path_group_place(cursor.key().substr(table.size())));
     if (place.record >= live_.size()) return {};
     const auto word = live_paths_.find(word_of(place.record, place.number));
-    const bool is_live = word != live_paths_.end() && (word->second & bit_of(place.number)) != 0;
+    const bool is_live = place.number == 1
+                             ? live_[place.record]
+                             : word != live_paths_.end() && (word->second & bit_of(place.number));
     if (!is_live) batch.erase(Bytes(cursor.key()));
     return {};
   };

@@ -48,7 +48,8 @@ class BlockSweep {
                  const rows::BlockRow& row) const;
 
   std::vector<bool> live_;  // by record: it has a live op
-  // The same by path group, 64 in a word: at most as many words as leaves, whatever those say.
+  // The same by path group, 64 in a word; the first group of a record has its record's bit. So a
+  // word stands for a record of more than 16 ops, whatever damaged rows say: for a leaf at least.
   std::map<std::uint64_t, std::uint64_t> live_paths_;
   std::map<NodeId, rows::BlockPlace> settled_;  // what the writer will not send again: up to here
   Stage stage_ = Stage::mark;

@@ -538,6 +538,27 @@ bool Core::is_forgotten(const NodeId& node, const LogPlace& place) const {
   return place < found->second.recent.begin()->first;
 }
 
+Core::HeadStanding Core::standing_of(const NodeId& peer, const LogPlace& place) const {
+  return is_forgotten(peer, place) ? HeadStanding::forgotten : HeadStanding::to_come;
+}
+
+// An error, of which the operator is told, when it contradicts what its node signed before.
+Result<Core::HeadStanding> Core::standing_of(const NodeId& peer, const log::SignedHead& head) {
+  if (is_accepted(peer, head)) return HeadStanding::accepted;
+  KVSWARM_ASSIGN_OR_RETURN(const log::Head decoded, log::decode_head(head.head));
+  const Status fork = contradiction(peer, head);
+  if (fork.ok()) return standing_of(peer, LogPlace{decoded.epoch, decoded.length});
+  tell(Severity::error, fork.message());
+  return fork;
+}
+
+// Puts the head into an answer that only names it.
+Result<Core::HeadStanding> Core::standing_of(const NodeId& peer, Answer& answer) {
+  put_known_head(peer, answer);
+  if (answer.at) return standing_of(peer, *answer.at);
+  return standing_of(peer, answer.head);
+}
+
 // Where the answer only names a head, the one that was accepted there, if it is remembered.
 void Core::put_known_head(const NodeId& peer, Answer& answer) const {
   const auto found = witnessed_.find(peer);

@@ -135,6 +135,9 @@ class Core {
   // What became of a message: done with it; the store has it, and its credit stays taken until the
   // reply; or it refers to a head that is still to be announced.
   enum class Handled { done, in_store, too_early };
+  // What is known of a head that a peer answers from: its announcement comes yet, or was overtaken,
+  // on a slow connection, by more heads than are remembered.
+  enum class HeadStanding { accepted, to_come, forgotten };
   // A wait that is over, while its refused ops are counted.
   struct Ended {
     Ticket ticket = 0;
@@ -190,6 +193,9 @@ class Core {
   void tell_of_restore(const NodeId& peer, const log::Head& seen, const log::EpochStart& start);
   bool is_accepted(const NodeId& peer, const log::SignedHead& head) const;
   bool is_forgotten(const NodeId& node, const LogPlace& place) const;
+  HeadStanding standing_of(const NodeId& peer, const LogPlace& place) const;  // not accepted
+  Result<HeadStanding> standing_of(const NodeId& peer, const log::SignedHead& head);
+  Result<HeadStanding> standing_of(const NodeId& peer, Answer& answer);
   void put_known_head(const NodeId& peer, Answer& answer) const;
   Status contradiction(const NodeId& peer, const log::SignedHead& head);
   LogPlace seen_length(const NodeId& peer) const;
@@ -260,7 +266,7 @@ class Core {
   void start_reads(const NodeId& holder);
   Status remember_receipts(const std::vector<log::SignedHead>& heads, PendingRead& read);
   Handled on_answer(ConnectionId connection, const NodeId& peer, const swarm::Message& message);
-  Handled on_unknown_head(std::uint64_t id, const NodeId& peer, const LogPlace& place);
+  void read_once_more(std::uint64_t id, const NodeId& peer);
   void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
   void check_read(std::uint64_t id, const log::Head& head, Answer answer);
   const std::vector<log::Hold>* holds_under(const log::Head& head) const;

@@ -41,12 +41,12 @@ Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
                       audit->checks.at(message.request_id).asked == connection;
   if (!is_its) return Handled::done;
   auto page = decode_records_page(message.payload);
-  const auto head = page.ok() ? log::decode_head(page->head.head) : page.status();
+  const auto standing = page.ok() ? standing_of(peer, page->head) : page.status();
+  if (standing.ok() && *standing == HeadStanding::to_come) return Handled::too_early;
+  const auto head = standing.ok() ? log::decode_head(page->head.head) : standing.status();
   Status bad = head.status();
-  if (bad.ok() && !is_accepted(peer, page->head)) {
-    bad = contradiction(peer, page->head);
-    if (bad.ok() && !is_forgotten(peer, {head->epoch, head->length})) return Handled::too_early;
-    if (bad.ok()) bad = Status(StatusCode::unavailable, "it answers from a head that is long past");
+  if (bad.ok() && *standing == HeadStanding::forgotten) {
+    bad = Status(StatusCode::unavailable, "it answers from a head that is long past");
   }
   if (bad.ok()) bad = fetch_for(*audit, connection, *page);
   if (bad.ok() && audit->waits_for != 0) {

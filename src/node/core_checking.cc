@@ -73,25 +73,13 @@ Core::Handled Core::on_check_answer(ConnectionId connection, const NodeId& peer,
   // A number of 0: it was answered before.
   if (check == nullptr || check->number != id || check->asked != connection) return Handled::done;
   auto answer = decode_answer(message.payload);
-  if (answer.ok()) put_known_head(peer, *answer);
-  std::optional<LogPlace> unknown;  // where a head stands that was not accepted
-  Status bad = answer.status();
-  if (answer.ok() && answer->at) {
-    unknown = answer->at;
-  } else if (answer.ok()) {
-    const auto head = log::decode_head(answer->head.head);
-    bad = head.status();
-    if (bad.ok() && !is_accepted(peer, answer->head)) {
-      bad = contradiction(peer, answer->head);
-      if (bad.ok()) unknown = LogPlace{head->epoch, head->length};
-      if (!bad.ok()) tell(Severity::error, bad.message());
-    }
-  }
-  if (unknown) {
-    if (!is_forgotten(peer, *unknown)) return Handled::too_early;
-    check->asked.reset();  // overtaken by more heads than are remembered: asked once more
+  const auto standing = answer.ok() ? standing_of(peer, *answer) : answer.status();
+  if (standing.ok() && *standing == HeadStanding::to_come) return Handled::too_early;
+  if (standing.ok() && *standing == HeadStanding::forgotten) {
+    check->asked.reset();  // asked once more
     return Handled::done;
   }
+  const Status bad = standing.status();
   if (audit != nullptr) {
     bad.ok() ? finish_audited(id, *answer) : end_audit_with(id, bad);
     return Handled::done;

@@ -94,43 +94,31 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
   if (found == reads_.end()) return on_check_answer(connection, peer, message);
   if (found->second.asked != connection) return Handled::done;  // given up meanwhile
   auto answer = decode_answer(message.payload);
-  if (!answer.ok()) {
-    end_read(id, answer.status());
-    return Handled::done;
-  }
-  put_known_head(peer, *answer);
-  if (answer->at) return on_unknown_head(id, peer, *answer->at);
-  if (const Status fork = contradiction(peer, answer->head); !fork.ok()) {
-    tell(Severity::error, fork.message());
-    end_read(id, fork);
-    return Handled::done;
-  }
-  const auto head = log::decode_head(answer->head.head);
-  if (!head.ok()) {
+  const auto standing = answer.ok() ? standing_of(peer, *answer) : answer.status();
+  if (!standing.ok()) {
+    end_read(id, standing.status());
+  } else if (*standing == HeadStanding::to_come) {
+    return Handled::too_early;
+  } else if (*standing == HeadStanding::forgotten) {
+    read_once_more(id, peer);
+  } else if (const auto head = log::decode_head(answer->head.head); !head.ok()) {
     end_read(id, head.status());
-    return Handled::done;
+  } else {
+    check_read(id, *head, std::move(answer).value());
   }
-  if (!is_accepted(peer, answer->head)) {
-    return on_unknown_head(id, peer, {head->epoch, head->length});
-  }
-  check_read(id, *head, std::move(answer).value());
   return Handled::done;
 }
 
-// Its announcement comes, or it was overtaken, on a slow connection, by more heads than are
-// remembered: then the read is asked again.
-Core::Handled Core::on_unknown_head(std::uint64_t id, const NodeId& peer, const LogPlace& place) {
-  if (!is_forgotten(peer, place)) return Handled::too_early;
+void Core::read_once_more(std::uint64_t id, const NodeId& peer) {
   constexpr unsigned kRepeats = 3;
   PendingRead& read = reads_.at(id);
   if (read.repeats++ == kRepeats) {
     end_read(id, Status(StatusCode::unavailable,
                         "node " + short_hex(peer) + " answers from heads that are long past"));
-    return Handled::done;
+    return;
   }
   read.asked.reset();
   start_read(id);
-  return Handled::done;
 }
 
 void Core::on_local_answer(std::uint64_t id, const Status& status, Answer answer) {

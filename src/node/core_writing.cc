@@ -141,13 +141,12 @@ Core::Handled Core::on_receipt(ConnectionId connection, const NodeId& peer,
     connections_.drop(connection, receipt.status());
     return Handled::done;
   }
-  if (!is_accepted(peer, receipt->head)) {
-    const Status fork = contradiction(peer, receipt->head);
-    if (fork.ok()) return Handled::too_early;
-    tell(Severity::error, fork.message());
-    connections_.drop(connection, fork);
+  const auto standing = standing_of(peer, receipt->head);
+  if (!standing.ok()) {
+    connections_.drop(connection, standing.status());
     return Handled::done;
   }
+  if (*standing != HeadStanding::accepted) return Handled::too_early;
   auto checked = log::check_receipt(document_.swarm(), *receipt);
   if (!checked.ok() || checked->head.node != peer) {
     const Status why =

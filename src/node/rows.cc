@@ -60,7 +60,6 @@ Bytes head() { return meta("head"); }
 Bytes next_op() { return meta("next op"); }
 Bytes least_incarnation() { return meta("incarnation"); }
 Bytes block_counts() { return meta("blocks"); }
-Bytes compacted() { return meta("compacted"); }
 Bytes epoch_record() { return meta("epoch"); }
 
 Bytes document(std::uint64_t number) { return table(kDocument).u64(number).take(); }

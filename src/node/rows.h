@@ -26,7 +26,6 @@ Bytes head();               // SignedHead: the newest one of this node's own log
 Bytes next_op();            // u64: the writer's next op number
 Bytes least_incarnation();  // u64: of a stream that takes blocks; absent before any restore
 Bytes block_counts();       // BlockCounts
-Bytes compacted();          // DiskUse after the last compaction; absent before any
 Bytes epoch_record();       // u64: index of the record that began the log's epoch; epoch 0: absent
 
 // Tables

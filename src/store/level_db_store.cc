@@ -10,14 +10,12 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
-#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/assert.h"
 #include "store/level_db_check.h"
-#include "store/level_db_compaction.h"
 #include "store/overlay_env.h"
 #include "store/sync_env.h"
 
@@ -169,11 +167,8 @@ struct LevelDbStore::Parts {
         filter(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey)),
         cache(leveldb::NewLRUCache(options.block_cache_bytes)) {}
 
-  // LevelDB waits for its background work when it is deleted, and not for our thread.
-  ~Parts() {
-    compaction.reset();
-    work();
-  }
+  // LevelDB waits for its background work when it is deleted.
+  ~Parts() { work(); }
 
   void work() const {
     if (run_background) run_background();
@@ -201,7 +196,6 @@ struct LevelDbStore::Parts {
   const std::unique_ptr<const leveldb::FilterPolicy> filter;
   const std::unique_ptr<leveldb::Cache> cache;
   std::unique_ptr<leveldb::DB> database;
-  std::optional<LevelDbCompaction> compaction;  // none in a simulation, which has no threads
 };
 
 Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory) {
@@ -239,11 +233,7 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_on(Disk disk, const std
     parts->database.reset(database);
     return opened;
   }));
-  if (parts->overlay) {
-    parts->overlay->seal();
-  } else if (!parts->run_background) {
-    parts->compaction.emplace(*parts->database);
-  }
+  if (parts->overlay) parts->overlay->seal();
   return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(parts)));
 }
 
@@ -281,14 +271,6 @@ Status LevelDbStore::write(const Batch& batch, Sync sync) {
     return parts_->database->Write(options, &changes);
   });
   return refused_;
-}
-
-void LevelDbStore::begin_compaction() {
-  if (parts_->compaction && refused_.ok()) parts_->compaction->begin();
-}
-
-bool LevelDbStore::is_compacting() const {
-  return parts_->compaction && parts_->compaction->is_running();
 }
 
 std::unique_ptr<Cursor> LevelDbStore::cursor() {

@@ -60,8 +60,6 @@ class LevelDbStore final : public Store {
   Status write(const Batch& batch, Sync sync) override;
   std::unique_ptr<Cursor> cursor() override;
   Status refused() const override { return refused_; }
-  void begin_compaction() override;
-  bool is_compacting() const override;
 
  private:
   struct Parts;  // everything of LevelDB that the handle owns

@@ -55,10 +55,6 @@ class Store {
   virtual std::unique_ptr<Cursor> cursor() = 0;
   // Why write() refuses on this handle; ok while it does not.
   virtual Status refused() const { return {}; }
-  // Begins to give back what was overwritten or deleted, beside reads and writes. Nothing where a
-  // store has nothing of the kind, or while it does so.
-  virtual void begin_compaction() {}
-  virtual bool is_compacting() const { return false; }
 };
 
 }  // namespace kvswarm::store

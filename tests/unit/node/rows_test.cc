@@ -208,7 +208,7 @@ TEST_CASE("a path group is what docs/formats/store.md says") {
   large.leaves.emplace_back();
   CHECK_FALSE(log::decode_path_group(encode(large)).ok());
   CHECK_FALSE(log::decode_path_group(encode(log::PathGroup{{}, {hash_of(6)}})).ok());
-  large = {{hash_of(4)}, std::vector<Hash>(limits::kMerkleProofHashes + 1)};
+  large = {{hash_of(4)}, std::vector<Hash>(log::PathGroup::kMostAbove + 1)};
   CHECK_FALSE(log::decode_path_group(encode(large)).ok());
 
   const Bytes key = path_group(7, 258);

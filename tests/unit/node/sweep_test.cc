@@ -73,45 +73,49 @@ TEST_CASE("a sweep takes the rows of blocks without a live op, and of no others"
 
 TEST_CASE("a sweep takes the path groups without a live op, and every live op keeps its path") {
   Sweeping here;
-  const std::size_t group = log::PathGroup::kLeaves;
+  constexpr std::size_t kGroup = log::PathGroup::kLeaves;
   const auto key = [](std::size_t i) { return "k" + std::to_string(i); };
   std::vector<WriteOp> ops;
-  for (std::size_t i = 0; i < 2 * group + 1; ++i) ops.push_back({log::OpKind::put, key(i), "1"});
+  for (std::size_t i = 0; i < 2 * kGroup + 1; ++i) ops.push_back({log::OpKind::put, key(i), "1"});
   here.settle(here.flush(ops));
   here.settled_put("alone", "1");  // a block of one op has no path
   REQUIRE(here.path_groups() == 3);
   ops.clear();
-  for (std::size_t i = 0; i < group; ++i) ops.push_back({log::OpKind::del, key(i), {}});
-  for (std::size_t i = group; i < 2 * group - 1; ++i) {
-    ops.push_back({log::OpKind::put, key(i), "2"});
-  }
+  const auto is_deleted = [](std::size_t i) { return i / kGroup == 1; };
+  for (std::size_t i = kGroup; i < 2 * kGroup; ++i) ops.push_back({log::OpKind::del, key(i), {}});
+  for (std::size_t i = 0; i < kGroup - 1; ++i) ops.push_back({log::OpKind::put, key(i), "2"});
   here.settle(here.flush(ops));
   CHECK(here.path_groups() == 4);  // none for the deletions
 
   here.sweep();
   CHECK(here.path_groups() == 3);  // of the first block: the one with one live op, and the last
   here.storage.open();
-  for (std::size_t i = 0; i < 2 * group + 1; ++i) {
+  for (std::size_t i = 0; i < 2 * kGroup + 1; ++i) {
     const Answer answer = here.read(key(i));
     REQUIRE(here.check(here.get_of(key(i)), answer).ok());
-    CHECK(answer.kind == (i < group ? AnswerKind::not_found : AnswerKind::entries));
+    CHECK(answer.kind == (is_deleted(i) ? AnswerKind::not_found : AnswerKind::entries));
   }
-  here.settle(here.flush({{log::OpKind::del, key(2 * group - 1), {}}}));
-  here.settle(here.flush({{log::OpKind::put, key(2 * group), "2"}}));
+  here.settle(here.flush({{log::OpKind::del, key(kGroup - 1), {}}}));
+  here.settle(here.flush({{log::OpKind::put, key(2 * kGroup), "2"}}));
   here.sweep();
   CHECK(here.path_groups() == 1);
-  CHECK(here.read(key(group)).entries.at(0).path.size() == 5);
+  CHECK(here.read(key(0)).entries.at(0).path.size() == 5);
 }
 
-TEST_CASE("F2: a lost or foreign path is corruption, and no answer without a path leaves") {
+TEST_CASE("F2: a lost path, or a group without the op, is corruption, and the rest is read") {
   Sweeping here;
   std::vector<WriteOp> ops;
   for (int i = 0; i < 20; ++i) ops.push_back({log::OpKind::put, "k" + std::to_string(i), "1"});
   here.settle(here.flush(ops));
   store::Batch batch;
   SECTION("lost") { batch.erase(rows::path_group(1, 1)); }
-  SECTION("another's") {
+  SECTION("a shorter one") {
     batch.put(rows::path_group(1, 1), here.storage.disk_row(rows::path_group(1, 2)));
+  }
+  SECTION("one with a path that no block has") {
+    const log::PathGroup group{std::vector<Hash>(log::PathGroup::kLeaves),
+                               std::vector<Hash>(log::PathGroup::kMostAbove + 1)};
+    batch.put(rows::path_group(1, 1), log::encode(group));
   }
   REQUIRE(here.storage.disk.write(batch, store::Sync::yes).ok());
   const StoreReply reply = here.storage.ask(request::Read{5, 1, here.get_of("k9").address});
