@@ -169,7 +169,7 @@ class Episode {
         once_in(4) ? "own " + std::to_string(writer) + " " + std::to_string(below(4)) : any_key();
     if (once_in(4)) return {log::OpKind::del, key, {}};
     Bytes value = "value " + std::to_string(++values_);
-    if (once_in(large_every_)) value.resize(value.size() + below(200'000), '.');
+    if (once_in(large_every_)) value.resize(value.size() + below(100'000), '.');
     return {log::OpKind::put, key, value};
   }
 

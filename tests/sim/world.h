@@ -170,7 +170,7 @@ class World {
   // world_network.cc
   void send(NodeIndex index, node::action::Send& send);
   void deliver(NodeIndex index, std::uint64_t life, node::ConnectionId connection, const Pipe& pipe,
-               const Bytes& bytes);
+               const std::shared_ptr<const Bytes>& bytes);
   void close(NodeIndex index, node::ConnectionId connection);
   void find_addresses(NodeIndex index);
   void dial(NodeIndex from, node::ConnectionId connection, const std::string& address);

@@ -90,7 +90,7 @@ void World::send(NodeIndex index, node::action::Send& send) {
   pipe.arrives_ms =
       std::max(pipe.arrives_ms, now_ms_ + 1 + delay_ms + random_.below(kUsualDelayMs));
   at(pipe.arrives_ms, [this, index, life = machine.life, connection = send.connection, pipe,
-                       bytes = std::move(send.bytes)] {
+                       bytes = std::make_shared<const Bytes>(std::move(send.bytes))] {
     links_[{index, pipe.peer}].second.pass([this, index, life, connection, pipe, bytes] {
       deliver(index, life, connection, pipe, bytes);
     });
@@ -98,10 +98,10 @@ void World::send(NodeIndex index, node::action::Send& send) {
 }
 
 void World::deliver(NodeIndex index, std::uint64_t life, node::ConnectionId connection,
-                    const Pipe& pipe, const Bytes& bytes) {
+                    const Pipe& pipe, const std::shared_ptr<const Bytes>& bytes) {
   Machine& sender = *machines_.at(index);
   if (sender.life == life && sender.pipes.count(connection) > 0) {
-    at_machine(index, now_ms_, [this, index, connection, size = bytes.size()] {
+    at_machine(index, now_ms_, [this, index, connection, size = bytes->size()] {
       if (machines_.at(index)->pipes.count(connection) > 0) {
         drive(index, node::event::Sent{connection, size});
       }
@@ -113,14 +113,14 @@ void World::deliver(NodeIndex index, std::uint64_t life, node::ConnectionId conn
     const NodeIndex to = pipe.peer;
     if (far_end(pipe) == nullptr) return;
     narrate(to, [&] {
-      return "gets " + std::to_string(bytes.size()) + " bytes of " + name(index) +
+      return "gets " + std::to_string(bytes->size()) + " bytes of " + name(index) +
              " on connection " + std::to_string(pipe.peer_connection);
     });
     // In pieces, as TCP may.
     std::size_t from = 0;
-    while (from < bytes.size() && far_end(pipe) != nullptr) {
-      const std::size_t size = 1 + random_.below(bytes.size() - from);
-      const BytesView piece = BytesView(bytes).substr(from, size);
+    while (from < bytes->size() && far_end(pipe) != nullptr) {
+      const std::size_t size = 1 + random_.below(bytes->size() - from);
+      const BytesView piece = BytesView(*bytes).substr(from, size);
       drive(to, node::event::Arrived{pipe.peer_connection, piece});
       from += size;
     }
