@@ -3,6 +3,7 @@
 #include "unit/node/talk.h"
 
 #include "base/limits.h"
+#include "node/holds.h"
 
 namespace kvswarm::node {
 namespace {
@@ -106,6 +107,26 @@ TEST_CASE("what a restored storage node lost is sent again, as the same blocks")
   // Once for each epoch: an older claim that comes again changes nothing.
   CHECK_FALSE(here.refill(blocks[1]).result.is_new);
   CHECK(here.waiting() == 0);
+}
+
+TEST_CASE("a block signed between the head of a new epoch and the refill claims nothing settled") {
+  Refilling here;
+  const auto settled_of = [&here](const Bytes& key) {
+    return log::decode_block_header(here.put(key, "x").header)->settled;
+  };
+  const log::SignedBlock first = here.put("a", "1");
+  here.settle(first);
+  CHECK(settled_of("b") == 1);
+  here.lose(here.storage.disk.image());
+  const StoreReply counted = here.storage.ask(request::Count{});
+  const log::Head& head = std::get<reply::Counts>(counted.body).head;
+  REQUIRE(head.epoch == 1);
+  const Bytes holds = log::encode_holds(first_holds(*here.document, head.node));
+  const rows::SeenHead seen{log::sign_head(head, here.storage.key), holds};
+  REQUIRE(here.writer.ask(request::RecordSeenHead{head.node, seen}).status.ok());
+  CHECK(settled_of("c") == 0);  // for all that is known, it is lost there
+  CHECK_FALSE(here.refill(first).result.is_new);
+  CHECK(settled_of("d") == 1);
 }
 
 TEST_CASE("a storage node that lost nothing of ours gets nothing again") {
