@@ -26,6 +26,12 @@ enum class PlantedBug {
   lost_refusal,       // which ops a node refused for good is not stored
   ignored_reopen,     // what a failed write left on the disk is not sent
   deaf_session,       // a connection on which nothing comes any more is kept
+  any_order,          // a storage node applies blocks as they come, again and after gaps
+  unlisted_writer,    // a storage node applies blocks of writers that its document does not list
+  earlier_grant,      // a storage node applies blocks signed before the writer was taken away
+  skipped_op,         // a storage node leaves out the last op of a block, and says it applied it
+  kept_key,           // a storage node says that it deleted a key, and keeps it
+  unsynced_commit,    // a storage node gives receipts before the commit is synced
 };
 
 struct PlantedBugName {
@@ -33,7 +39,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 13> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 19> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -47,6 +53,12 @@ inline constexpr std::array<PlantedBugName, 13> kPlantedBugs{{
     {"lost_refusal", "D1", PlantedBug::lost_refusal},
     {"ignored_reopen", "D1", PlantedBug::ignored_reopen},
     {"deaf_session", "R4", PlantedBug::deaf_session},
+    {"any_order", "X1", PlantedBug::any_order},
+    {"unlisted_writer", "A1", PlantedBug::unlisted_writer},
+    {"earlier_grant", "A1", PlantedBug::earlier_grant},
+    {"skipped_op", "A3", PlantedBug::skipped_op},
+    {"kept_key", "X2", PlantedBug::kept_key},
+    {"unsynced_commit", "F1", PlantedBug::unsynced_commit},
 }};
 
 #ifdef KVSWARM_PLANTED_BUGS

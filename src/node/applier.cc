@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/planted_bug.h"
 #include "log/path_groups.h"
 #include "node/grants.h"
 #include "node/holds.h"
@@ -157,8 +158,9 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
     return verdict;
   }
   KVSWARM_ASSIGN_OR_RETURN(const rows::StreamCursor cursor, stream_cursor(commit, header.writer));
+  const bool in_any_order = is_planted(PlantedBug::any_order);
   KVSWARM_ASSIGN_OR_RETURN(auto known, committed_before(commit, *checked, cursor));
-  if (known) return std::move(*known);
+  if (known && !in_any_order) return std::move(*known);
   KVSWARM_ASSIGN_OR_RETURN(const auto reason, lacks_authority(header));
   if (reason) return refuse(commit, *checked, *reason);
   if (header.incarnation < cursor.incarnation) {
@@ -166,8 +168,10 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
   }
   const bool same_stream = header.incarnation == cursor.incarnation;
   const std::uint64_t expected = same_stream ? cursor.number + 1 : 1;
-  if (header.number != expected) return refuse(commit, *checked, log::RefusalReason::gap);
-  if (header.previous != (same_stream ? cursor.hash : Hash{})) {
+  if (header.number != expected && !in_any_order) {
+    return refuse(commit, *checked, log::RefusalReason::gap);
+  }
+  if (header.previous != (same_stream ? cursor.hash : Hash{}) && !in_any_order) {
     KVSWARM_ASSIGN_OR_RETURN(
         const auto row,
         options_.store->get(rows::block(header.writer, cursor.incarnation, cursor.number)));
@@ -227,9 +231,13 @@ Result<std::optional<log::RefusalReason>> Applier::lacks_authority(
   if (header.document.number == document_.number() && header.document.hash != document_.hash()) {
     return std::optional(RefusalReason::other_document);
   }
-  if (!document_.is_writer(header.writer)) return std::optional(RefusalReason::unauthorised);
+  if (!document_.is_writer(header.writer) && !is_planted(PlantedBug::unlisted_writer)) {
+    return std::optional(RefusalReason::unauthorised);
+  }
   KVSWARM_ASSIGN_OR_RETURN(const std::uint64_t grant, grant_of(*options_.store, header.writer));
-  if (header.document.number < grant) return std::optional(RefusalReason::earlier_grant);
+  if (header.document.number < grant && !is_planted(PlantedBug::earlier_grant)) {
+    return std::optional(RefusalReason::earlier_grant);
+  }
   return std::optional<RefusalReason>();
 }
 
@@ -323,6 +331,9 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   const bool fenced = hold->number > 1 && std::pair(seen.epoch, seen.length) <=
                                               std::pair(hold->began_epoch, hold->began_length);
   if (fenced) return log::Outcome::moved;
+  const bool is_last = index > 0 && index + 1 == block.ops.size();
+  if (is_last && is_planted(PlantedBug::skipped_op)) return log::Outcome::applied;
+  if (op.kind == log::OpKind::del && is_planted(PlantedBug::kept_key)) return log::Outcome::applied;
   KVSWARM_ASSIGN_OR_RETURN(const auto present, leaf_row(commit, address));
   const bool superseded =
       present && present->writer == block.header.writer && present->op_number >= op.number;
@@ -437,7 +448,9 @@ Status Applier::write(Commit& commit, log::Record record) {
   counts.committed += record.blocks.size();
   counts.unswept += commit.unswept;
   commit.batch.put(rows::block_counts(), rows::encode(counts));
-  const Status written = options_.store->write(commit.batch, store::Sync::yes);
+  const bool is_synced = !is_planted(PlantedBug::unsynced_commit);
+  const Status written =
+      options_.store->write(commit.batch, is_synced ? store::Sync::yes : store::Sync::no);
   if (!written.ok()) {
     trie_->discard();
     return written;
