@@ -23,7 +23,7 @@ class LeafRows final : public state::LeafCursor {
 };
 
 // The same for a few buckets at a time: the first leaf of one is asked for by its name, which costs
-// a third of a cursor's seek; the rest of the bucket, if any, is walked to.
+// less than a cursor; the rest of the bucket, if any, is walked to.
 class SingleLeafRows final : public state::LeafCursor {
  public:
   explicit SingleLeafRows(store::Store& store) : store_(&store), rest_(store) {}
