@@ -1,8 +1,12 @@
 #include "kvswarm/directory.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -45,7 +49,7 @@ class RoomGauge {
   std::uint64_t asked_at_ms_ = 0;
 };
 
-// Whether LevelDB can open the store again for writing: it writes what is in its logs to tables.
+// What LevelDB needs to open the store again: it writes what is in its logs to tables.
 Status room_to_open(const std::string& directory) {
   const auto disk = free_disk(directory);
   if (!disk.ok()) return {};  // the attempt will tell
@@ -58,6 +62,29 @@ Status room_to_open(const std::string& directory) {
   return {StatusCode::disk_full, "the disk is full: " + std::to_string(disk->available_bytes) +
                                      " bytes are free and " + std::to_string(needed) +
                                      " needed to write in " + directory + "; reads go on"};
+}
+
+// Whether a file can be written, and descriptors be had: while not, the store that is open is all
+// that there is to read from.
+Status can_write_in(const std::string& directory) {
+  constexpr std::size_t kDescriptors = 8;  // LevelDB opens so many at once, and a few of ours
+  constexpr std::size_t kProbeBytes = 4096;
+  std::array<FileDescriptor, kDescriptors> held;
+  for (FileDescriptor& descriptor : held) {
+    descriptor.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!descriptor.valid()) return status_from_errno(errno, "cannot open files");
+  }
+  for (FileDescriptor& descriptor : held) descriptor.reset();
+  const std::string probe = directory + "/probe";
+  Status written = write_file_atomically(probe, Bytes(kProbeBytes, 'p'), 0600);
+  ::unlink(probe.c_str());
+  return written;
+}
+
+// Whether the store can be opened again for writing.
+Status ready_to_open(const std::string& directory) {
+  KVSWARM_RETURN_IF_ERROR(room_to_open(directory));
+  return can_write_in(directory);
 }
 
 std::uint64_t store_bytes(const std::string& directory) {
@@ -141,7 +168,7 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
     backend.has_room = [gauge = std::make_shared<RoomGauge>(options.directory)] {
       return (*gauge)();
     };
-    backend.room_to_open = [path = options.directory] { return room_to_open(path); };
+    backend.ready_to_open = [path = options.directory] { return ready_to_open(path); };
     backend.disk_bytes = [path = options.directory] { return store_bytes(path); };
   }
   backend.document = std::move(document);

@@ -49,7 +49,9 @@ Result<std::unique_ptr<Backend>> Backend::open(Options options) {
 Status Backend::start() {
   wall_ms_ = options_.wall_ms;
   KVSWARM_ASSIGN_OR_RETURN(store_, options_.open_store());
-  static_cast<void>(noted(store_->refused()));  // a full disk: it was opened for reading
+  // A full disk: it was opened for reading. Of one that fails the operator hears before it starts.
+  const Status refused = noted(store_->refused());
+  if (refused.code() == StatusCode::failure) return refused;
   KVSWARM_RETURN_IF_ERROR(settle_identity());
   KVSWARM_RETURN_IF_ERROR(settle_document());
   KVSWARM_RETURN_IF_ERROR(load_evidence());
@@ -169,12 +171,12 @@ bool Backend::keeps_log(const config::Document& document) const {
   return applier_->has_log() || document.is_storage_node(options_.key->id());
 }
 
-// D4: a handle that failed once is never written to again; it is opened anew.
+// D4: a handle that failed once is never written to again; it is opened anew, and reads on till
+// then.
 Status Backend::ready_to_write() {
+  if (store_) static_cast<void>(noted(store_->refused()));  // what failed since, in the background
   if (fault_.ok() || fault_.code() == StatusCode::corruption) return fault_;
-  if (fault_.code() == StatusCode::disk_full && options_.room_to_open) {
-    KVSWARM_RETURN_IF_ERROR(options_.room_to_open());
-  }
+  if (options_.ready_to_open) KVSWARM_RETURN_IF_ERROR(options_.ready_to_open());
   outbox_.reset();
   applier_.reset();
   backups_.end_all();
@@ -199,9 +201,10 @@ Status Backend::ready_to_write() {
 
 Status Backend::noted(Status status) {
   const bool full = status.code() == StatusCode::disk_full;
-  if (full && options_.room_to_open) {
+  if (full && options_.ready_to_open) {
     // Says more than LevelDB knows, unless somebody has made room meanwhile.
-    if (Status room = options_.room_to_open(); !room.ok()) status = room;
+    Status ready = options_.ready_to_open();
+    if (ready.code() == StatusCode::disk_full) status = std::move(ready);
   }
   if ((full || status.code() == StatusCode::failure) && fault_.ok()) fault_ = status;
   return status;

@@ -316,9 +316,9 @@ class Backend {
     const crypto::SigningKey* key = nullptr;  // not owned
     StoreOpener open_store;
     std::function<bool()> has_room;  // DESIGN D4; may be empty
-    // Ok when the store can be opened again for writing after its disk was full; else disk_full,
-    // with the bytes that are free and needed. May be empty: always.
-    std::function<Status()> room_to_open;
+    // Asked after a write failed: ok when the store can be opened again for writing; else why not:
+    // disk_full, with the bytes that are free and needed, or failure. May be empty: always.
+    std::function<Status()> ready_to_open;
     // As in Applier::Options.
     std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;
     std::size_t bucket_leaves = 0;

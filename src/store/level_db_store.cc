@@ -206,8 +206,8 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
                                                   const LevelDbOptions& options) {
   auto opened = open_on(Disk::normal, directory, options);
   const Status status = opened.status();
-  if (status.code() == StatusCode::disk_full) {
-    opened = open_on(Disk::full, directory, options);
+  if (status.code() == StatusCode::disk_full || status.code() == StatusCode::failure) {
+    opened = open_on(Disk::not_written, directory, options);
     if (!opened.ok()) return status;
     (*opened)->refused_ = status;
   }
@@ -217,14 +217,14 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
 
 Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_on(Disk disk, const std::string& directory,
                                                             const LevelDbOptions& options) {
-  auto parts = std::make_unique<Parts>(directory, options, disk == Disk::full);
+  auto parts = std::make_unique<Parts>(directory, options, disk == Disk::not_written);
   if (options.base_env == nullptr) KVSWARM_RETURN_IF_ERROR(check_kinds(directory));
   KVSWARM_ASSIGN_OR_RETURN(LevelDbCheck check, check_level_db(*parts->base, directory));
   // A store that was never made has nothing to read.
-  if (disk == Disk::full && check.readable.empty()) {
+  if (disk == Disk::not_written && check.readable.empty()) {
     return Status(StatusCode::not_found, "no store in " + directory);
   }
-  if (disk == Disk::full) sync_level_db(*parts->base, directory, &check);
+  if (disk == Disk::not_written) sync_level_db(*parts->base, directory, &check);
   KVSWARM_RETURN_IF_ERROR(parts->env.begin(directory, check));
   const leveldb::Options level_db_options = parts->level_db_options(options);
   KVSWARM_RETURN_IF_ERROR(guarded(directory, [&] {
@@ -254,7 +254,12 @@ Result<std::optional<Bytes>> LevelDbStore::get(BytesView key) {
   return found ? std::optional<Bytes>(std::move(value)) : std::nullopt;
 }
 
+Status LevelDbStore::refused() const {
+  return refused_.ok() ? from_level_db(parts_->env.first_failure(), parts_->directory) : refused_;
+}
+
 Status LevelDbStore::write(const Batch& batch, Sync sync) {
+  refused_ = refused();
   if (!refused_.ok()) return refused_;
   parts_->work();
   refused_ = guarded(parts_->directory, [&] {

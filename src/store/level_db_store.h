@@ -2,10 +2,12 @@
 //
 // - Durability (D1): through SyncEnv (store/sync_env.h), which also fsyncs the directory.
 // - Failed writes (D4): the first one ends writing on this handle, since LevelDB may later report a
-//   synced write as done that it loses. Destroy the store and open it again to write again; what
-//   was reported as written is there.
-//   A store whose disk is full at opening opens for reading: it is as after a failed write, and
-//   nothing on the disk is changed (store/overlay_env.h); what is read was synced before.
+//   synced write as done that it loses. So does a failure of LevelDB's own work in the background,
+//   at once. Destroy the store and open it again to write again; what was reported as written is
+//   there.
+//   A store whose disk is full, or fails, at opening opens for reading: it is as after a failed
+//   write, and nothing on the disk is changed (store/overlay_env.h); what is read was synced
+//   before.
 // - Damage (F2): checksums are verified on every read; a table's footer, which has no checksum, is
 //   checked before LevelDB sees it. A cursor that meets damage ends with status() set and never
 //   skips rows silently. Damage that was met ends writing too. std::bad_alloc out of LevelDB ends
@@ -59,11 +61,11 @@ class LevelDbStore final : public Store {
   Result<std::optional<Bytes>> get(BytesView key) override;
   Status write(const Batch& batch, Sync sync) override;
   std::unique_ptr<Cursor> cursor() override;
-  Status refused() const override { return refused_; }
+  Status refused() const override;
 
  private:
   struct Parts;  // everything of LevelDB that the handle owns
-  enum class Disk { normal, full };
+  enum class Disk { normal, not_written };
   static Result<std::unique_ptr<LevelDbStore>> open_on(Disk disk, const std::string& directory,
                                                        const LevelDbOptions& options);
   explicit LevelDbStore(std::unique_ptr<Parts> parts);

@@ -36,11 +36,31 @@ leveldb::Status to_level_db(const Status& status, const std::string& name) {
 
 }  // namespace
 
+// Notes what fails.
+class SyncEnv::WrittenFile : public leveldb::WritableFile {
+ public:
+  WrittenFile(SyncEnv* env, std::unique_ptr<leveldb::WritableFile> file)
+      : env_(env), file_(std::move(file)) {}
+
+  leveldb::Status Append(const leveldb::Slice& data) override {
+    return env_->noted(file_->Append(data));
+  }
+  leveldb::Status Close() override { return env_->noted(file_->Close()); }
+  leveldb::Status Flush() override { return env_->noted(file_->Flush()); }
+  leveldb::Status Sync() override { return env_->noted(file_->Sync()); }
+
+ protected:
+  SyncEnv* const env_;
+
+ private:
+  const std::unique_ptr<leveldb::WritableFile> file_;
+};
+
 // Knows how long it is and whether all of it was synced.
-class SyncEnv::RecordFile final : public leveldb::WritableFile {
+class SyncEnv::RecordFile final : public WrittenFile {
  public:
   RecordFile(SyncEnv* env, std::string name, std::unique_ptr<leveldb::WritableFile> file)
-      : env_(env), name_(std::move(name)), file_(std::move(file)) {}
+      : WrittenFile(env, std::move(file)), name_(std::move(name)) {}
 
   ~RecordFile() override {
     const std::lock_guard<std::mutex> lock(env_->mutex_);
@@ -49,12 +69,10 @@ class SyncEnv::RecordFile final : public leveldb::WritableFile {
 
   leveldb::Status Append(const leveldb::Slice& data) override {
     bytes_ += data.size();
-    return file_->Append(data);
+    return WrittenFile::Append(data);
   }
-  leveldb::Status Close() override { return file_->Close(); }
-  leveldb::Status Flush() override { return file_->Flush(); }
   leveldb::Status Sync() override {
-    const leveldb::Status synced = file_->Sync();
+    const leveldb::Status synced = WrittenFile::Sync();
     if (!synced.ok()) return synced;
     synced_bytes_ = bytes_;
     env_->note_synced(name_, bytes_);
@@ -64,9 +82,7 @@ class SyncEnv::RecordFile final : public leveldb::WritableFile {
   bool unsynced() const { return synced_bytes_ != bytes_; }
 
  private:
-  SyncEnv* const env_;
   const std::string name_;
-  const std::unique_ptr<leveldb::WritableFile> file_;
   std::uint64_t bytes_ = 0;
   std::uint64_t synced_bytes_ = 0;
 };
@@ -133,14 +149,17 @@ leveldb::Status SyncEnv::NewSequentialFile(const std::string& name,
 leveldb::Status SyncEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
   *file = nullptr;
   const bool log = is_log_file(file_name_of(name));
-  if (!log && !is_manifest_file(file_name_of(name))) return target()->NewWritableFile(name, file);
   leveldb::Status status = log ? sync_current_log() : leveldb::Status::OK();
   if (!status.ok()) return status;
   leveldb::WritableFile* opened = nullptr;
-  status = target()->NewWritableFile(name, &opened);
+  status = noted(target()->NewWritableFile(name, &opened));
   if (!status.ok()) return status;
-  auto records =
-      std::make_unique<RecordFile>(this, name, std::unique_ptr<leveldb::WritableFile>(opened));
+  std::unique_ptr<leveldb::WritableFile> owned(opened);
+  if (!log && !is_manifest_file(file_name_of(name))) {
+    *file = new WrittenFile(this, std::move(owned));
+    return status;
+  }
+  auto records = std::make_unique<RecordFile>(this, name, std::move(owned));
   if (log) {
     status = sync_parent(name);
     if (!status.ok()) return status;
@@ -163,7 +182,7 @@ leveldb::Status SyncEnv::NewRandomAccessFile(const std::string& name,
 }
 
 leveldb::Status SyncEnv::RenameFile(const std::string& from, const std::string& to) {
-  const leveldb::Status renamed = target()->RenameFile(from, to);
+  const leveldb::Status renamed = noted(target()->RenameFile(from, to));
   if (!renamed.ok() || !ends_with(to, "/CURRENT")) return renamed;
   return sync_parent(to);
 }
@@ -184,7 +203,19 @@ leveldb::Status SyncEnv::CreateDir(const std::string& name) {
 
 leveldb::Status SyncEnv::sync_parent(const std::string& name) {
   const Status synced = sync_directory_(parent_directory(name));
-  return synced.ok() ? leveldb::Status::OK() : to_level_db(synced, name);
+  return noted(synced.ok() ? leveldb::Status::OK() : to_level_db(synced, name));
+}
+
+leveldb::Status SyncEnv::noted(const leveldb::Status& status) {
+  if (status.ok()) return status;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (first_failure_.ok()) first_failure_ = status;
+  return status;
+}
+
+leveldb::Status SyncEnv::first_failure() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return first_failure_;
 }
 
 leveldb::Status SyncEnv::sync_current_log() {

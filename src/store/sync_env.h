@@ -11,6 +11,9 @@
 // What a synced write can rely on is noted in the file SYNCED (store/synced_lengths.h), and what
 // check_level_db found to be torn is kept from LevelDB: it would refuse to open.
 //
+// Faults (D4): the first call that changes the disk and fails is kept, for LevelDB tells of what
+// fails in the background only at a later write.
+//
 // Damage (F2): a table file is opened only after its footer was checked against the file's length;
 // LevelDB would allocate whatever size an altered footer asks for.
 // Thread: any, as leveldb::Env demands (LevelDB compacts on its own thread). One store at a time.
@@ -46,8 +49,13 @@ class SyncEnv final : public leveldb::EnvWrapper {
   // One level, mode 0700, its name made durable in the parent. No error when it exists.
   leveldb::Status CreateDir(const std::string& name) override;
 
+  // The first of LevelDB's calls that make, write, sync or rename a file and failed; ok: none.
+  leveldb::Status first_failure();
+
  private:
+  class WrittenFile;
   class RecordFile;  // a log or a MANIFEST
+  leveldb::Status noted(const leveldb::Status& status);
   leveldb::Status sync_parent(const std::string& name);
   leveldb::Status sync_current_log();
   bool is_manifest_in_force(const std::string& name);
@@ -63,6 +71,7 @@ class SyncEnv final : public leveldb::EnvWrapper {
   std::unique_ptr<leveldb::WritableFile> synced_file_;  // none yet, or no longer: it failed
   std::size_t synced_file_bytes_ = 0;
   bool synced_file_failed_ = false;
+  leveldb::Status first_failure_;
 };
 
 }  // namespace kvswarm::store

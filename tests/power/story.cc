@@ -100,7 +100,7 @@ Status Machine::open(const Told& told) {
   options.key = &setting.key(side);
   if (told.document[static_cast<std::size_t>(side)] == 0) options.document = setting.first;
   options.wall_ms = wall_ms;
-  options.room_to_open = [this] {
+  options.ready_to_open = [this] {
     const std::uint64_t free = disk.free_bytes().value_or(1 << 20);
     return free > 0 ? Status() : Status(StatusCode::disk_full, "0 bytes are free");
   };

@@ -113,7 +113,7 @@ Status World::start(NodeIndex index, bool restoring) {
   node::Backend::Options options;
   options.key = &machine.key;
   options.open_store = [this, index] { return open_store(index); };
-  options.room_to_open = [this, index] { return room_to_open(index); };
+  options.ready_to_open = [this, index] { return ready_to_open(index); };
   options.has_room = [&machine] { return !machine.faults.is_full; };
   options.document = machine.file;
   options.wall_ms = time(index).wall_ms;

@@ -182,7 +182,7 @@ class World {
   // world_store.cc
   void ask_store(NodeIndex index, node::StoreRequest request);
   Result<std::unique_ptr<store::Store>> open_store(NodeIndex index);
-  Status room_to_open(NodeIndex index) const;
+  Status ready_to_open(NodeIndex index) const;
 
   SeededRandom random_;
   std::uint64_t now_ms_ = kBeginningMs;

@@ -59,7 +59,7 @@ Result<std::unique_ptr<store::Store>> World::open_store(NodeIndex index) {
   return std::unique_ptr<store::Store>(std::make_unique<FaultyStore>(machine.disk, machine.faults));
 }
 
-Status World::room_to_open(NodeIndex index) const {
+Status World::ready_to_open(NodeIndex index) const {
   return machines_.at(index)->faults.is_full ? full_disk() : Status();
 }
 

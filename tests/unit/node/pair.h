@@ -26,7 +26,7 @@ struct Side {
           std::shared_ptr<store::MemoryStore>(std::shared_ptr<void>(), &disk)));
     };
     options.has_room = [this] { return has_room; };
-    options.room_to_open = [this] {
+    options.ready_to_open = [this] {
       return has_room ? Status() : Status(StatusCode::disk_full, "full");
     };
     options.document = std::move(document);

@@ -2,6 +2,7 @@
 // LevelDB 1.23 does when it is left alone.
 #include <leveldb/db.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "disk/simulated_env.h"
@@ -87,6 +88,52 @@ TEST_CASE("D4: a disk that fills up in the middle of a write") {
     for (int row = 0; row < acked; ++row) CHECK(has(*store, row));
     CHECK(put(*store, acked).ok());
   }
+}
+
+TEST_CASE("D4: what fails in the background ends writing before the next write meets it") {
+  const int error = GENERATE(ENOSPC, EIO);
+  test::SimulatedDisk disk;
+  test::SimulatedEnv env(&disk);
+  LevelDbOptions options = small(env);
+  bool runs = true;
+  options.run_background = [&runs, run = options.run_background] {
+    if (runs) run();
+  };
+  auto store = LevelDbStore::open("/db", options);
+  REQUIRE(store.ok());
+  // A full memory table waits to be written when the disk fails, and has failed when it is well.
+  runs = false;
+  int rows = 0;
+  const auto logs = [&disk] {
+    const auto files = disk.names_in("/db");
+    return std::count_if(files.begin(), files.end(), is_log_file);
+  };
+  while (logs() < 2) REQUIRE(put(**store, rows++).ok());
+  CHECK((*store)->refused().ok());
+  disk.fail_from(disk.calls(), error);
+  runs = true;
+  CHECK(has(**store, 0));
+  disk.fail_from(~std::size_t{0}, 0);
+  const StatusCode code = error == ENOSPC ? StatusCode::disk_full : StatusCode::failure;
+  CHECK((*store)->refused().code() == code);
+  CHECK(put(**store, rows).code() == code);
+  for (int row = 0; row < rows; ++row) CHECK(has(**store, row));
+  store->reset();
+  const auto again = opened(env);
+  CHECK(again->refused().ok());
+  for (int row = 0; row < rows; ++row) CHECK(has(*again, row));
+  CHECK(put(*again, rows).ok());
+}
+
+TEST_CASE("D4: a disk that takes no write is read when it is opened") {
+  test::SimulatedDisk disk;
+  test::SimulatedEnv env(&disk);
+  REQUIRE(put(*opened(env), 0).ok());
+  disk.fail_from(disk.calls(), EIO);
+  const auto store = opened(env);
+  CHECK(store->refused().code() == StatusCode::failure);
+  CHECK(has(*store, 0));
+  CHECK(put(*store, 1).code() == StatusCode::failure);
 }
 
 TEST_CASE("opening for reading changes nothing on the disk") {
