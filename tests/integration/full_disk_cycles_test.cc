@@ -10,6 +10,7 @@
 using kvswarm::test::contains;
 using kvswarm::test::Entries;
 using kvswarm::test::eventually;
+using kvswarm::test::kMiB;
 using kvswarm::test::may_mount;
 using kvswarm::test::Outcome;
 using kvswarm::test::SmallDisk;
@@ -18,7 +19,6 @@ using kvswarm::test::write_file;
 
 namespace {
 
-constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr int kMostWrites = 200;  // of one cycle; each takes a part of a MiB
 
 // Values that do not repeat, as some disks would store those in less.
@@ -26,12 +26,6 @@ std::string some_bytes(std::mt19937& random, std::size_t size) {
   std::string bytes(size, '\0');
   for (char& byte : bytes) byte = static_cast<char>('a' + random() % 26);
   return bytes;
-}
-
-void check_audit(const Swarm& swarm, const std::string& name) {
-  const Outcome audit = swarm.as(name, {"audit"});
-  INFO(name << ": " << audit.errors);
-  CHECK(audit.exit_code == 0);
 }
 
 class Story {
@@ -53,7 +47,7 @@ class Story {
     CHECK(same);
     for (const std::string name : {"a", "x"}) {
       swarm_.stop(name);
-      check_audit(swarm_, name);
+      swarm_.check_audits({name});
     }
   }
   std::uint32_t below(std::uint32_t end) { return static_cast<std::uint32_t>(random_() % end); }
@@ -159,7 +153,7 @@ TEST_CASE("D4: a storage node's disk fills up and gets room again, 6 times", "[f
     CHECK(swarm.as("x", {"get", "--raw", "key 1"}).output == story.model().at("key 1"));
     if (cycle % 2 == 1) {  // on the full disk
       swarm.kill("a");
-      check_audit(swarm, "a");
+      swarm.check_audits({"a"});
       swarm.listen("a");
     }
     disk.make_room();

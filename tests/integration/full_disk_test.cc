@@ -9,14 +9,13 @@
 
 using kvswarm::test::contains;
 using kvswarm::test::eventually;
+using kvswarm::test::kMiB;
 using kvswarm::test::may_mount;
 using kvswarm::test::Outcome;
 using kvswarm::test::SmallDisk;
 using kvswarm::test::Swarm;
 
 namespace {
-
-constexpr std::uint64_t kMiB = 1024 * 1024;
 
 std::string put_of(const std::string& value) { return "--put.k=" + value; }
 

@@ -20,6 +20,7 @@
 using kvswarm::FileDescriptor;
 using kvswarm::test::eventually;
 using kvswarm::test::FaultProxy;
+using kvswarm::test::kMiB;
 using kvswarm::test::Outcome;
 using kvswarm::test::Process;
 using kvswarm::test::Stranger;
@@ -30,8 +31,6 @@ using kvswarm::test::write_file;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr std::uint64_t kMiB = 1024 * 1024;
 
 // One of the system's figures about a process: VmHWM is the most memory that it has had so far,
 // RssAnon what it has now without the files that it has mapped.

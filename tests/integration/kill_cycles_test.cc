@@ -31,12 +31,6 @@ int number_from(const char* variable, int otherwise) {
   return value == nullptr ? otherwise : std::stoi(value);
 }
 
-void check_audit(const Swarm& swarm, const std::string& name) {
-  const Outcome audit = swarm.as(name, {"audit"});
-  INFO(name << ": " << audit.errors);
-  REQUIRE(audit.exit_code == 0);
-}
-
 // One storage node, one connected writer, and writes of them that stay apart by their keys.
 class Cycles {
  public:
@@ -59,7 +53,7 @@ class Cycles {
     verbs.back()->wait_for_output("an end before that", static_cast<int>(random_() % 60));
     swarm_.kill(victim);
     if (victim == "a") {
-      if (cycle % 5 == 4) check_audit(swarm_, "a");  // as the kill left it
+      if (cycle % 5 == 4) swarm_.check_audits({"a"});  // as the kill left it
       swarm_.listen("a");
     } else {
       swarm_.connect("x");
@@ -76,8 +70,7 @@ class Cycles {
     CHECK(same);
     swarm_.stop("x");
     swarm_.stop("a");
-    check_audit(swarm_, "x");
-    check_audit(swarm_, "a");
+    swarm_.check_audits({"x", "a"});
     const auto found = nlohmann::json::parse(swarm_.as("a", {"audit", "--json"}).output);
     CHECK(found.at("keys") == expected.size());
   }
@@ -220,8 +213,7 @@ TEST_CASE("D1, D3: an import that is killed at a system call leaves a prefix of 
                            std::equal(found.begin(), found.end(), all_lines().begin());
     REQUIRE(is_prefix);
     swarm.stop("a");
-    check_audit(swarm, "a");
-    check_audit(swarm, "x");
+    swarm.check_audits({"a", "x"});
   }
 }
 
@@ -251,7 +243,6 @@ TEST_CASE("D3, X1: a storage node that is killed at a system call of an import g
     const bool same = swarm.export_all("x") == all_lines();
     REQUIRE(same);
     swarm.stop("a");
-    check_audit(swarm, "a");
-    check_audit(swarm, "x");
+    swarm.check_audits({"a", "x"});
   }
 }

@@ -326,6 +326,14 @@ Entries Swarm::export_all(const std::string& name) const {
   return entries;
 }
 
+void Swarm::check_audits(const std::vector<std::string>& names) const {
+  for (const std::string& name : names) {
+    const Outcome audit = as(name, {"audit"});
+    INFO(name << ": " << audit.errors);
+    CHECK(audit.exit_code == 0);
+  }
+}
+
 bool eventually(const std::function<bool()>& condition, int deadline_ms) {
   using Clock = std::chrono::steady_clock;
   const auto until = Clock::now() + std::chrono::milliseconds(deadline_ms);

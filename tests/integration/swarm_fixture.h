@@ -77,6 +77,9 @@ class Swarm {
   // Everything, by `export`, which must find every storage node.
   Entries export_all(const std::string& name) const;
 
+  // `audit` of each of these directories finds nothing.
+  void check_audits(const std::vector<std::string>& names) const;
+
  private:
   TemporaryDirectory folder_;
   std::map<std::string, std::string> ids_;
@@ -87,6 +90,8 @@ class Swarm {
 
 // Asks again until the answer is yes; false when it was not within the deadline.
 bool eventually(const std::function<bool()>& condition, int deadline_ms = 30'000);
+
+inline constexpr std::uint64_t kMiB = 1024 * 1024;
 
 bool contains(const std::string& text, const std::string& part);
 std::vector<std::string> lines_of(const std::string& text);

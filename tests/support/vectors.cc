@@ -23,4 +23,6 @@ std::optional<nlohmann::json> load_vectors(const std::string& file) {
   return nlohmann::json::parse(stream);
 }
 
+Bytes hex(const nlohmann::json& value) { return from_hex(value.get<std::string>()).value(); }
+
 }  // namespace kvswarm::test

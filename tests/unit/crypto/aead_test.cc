@@ -10,8 +10,6 @@ using crypto::XAeadNonce;
 
 namespace {
 
-Bytes hex(const nlohmann::json& value) { return from_hex(value.get<std::string>()).value(); }
-
 // Runs a Wycheproof file. A nonce of another length cannot be expressed, which counts as refused.
 template <class Nonce>
 void run_wycheproof(const nlohmann::json& file) {
@@ -21,15 +19,15 @@ void run_wycheproof(const nlohmann::json& file) {
       ++rows;
       INFO("tcId " << row["tcId"]);
       const bool valid = row["result"] == "valid";
-      const auto nonce = Nonce::from(hex(row["iv"]));
+      const auto nonce = Nonce::from(test::hex(row["iv"]));
       if (!nonce) {
         ++other_lengths;
         CHECK_FALSE(valid);
         continue;
       }
-      const auto key = AeadKey::copy_of(hex(row["key"]));
-      const Bytes plaintext = hex(row["msg"]), associated = hex(row["aad"]);
-      const Bytes sealed = hex(row["ct"]) + hex(row["tag"]);
+      const auto key = AeadKey::copy_of(test::hex(row["key"]));
+      const Bytes plaintext = test::hex(row["msg"]), associated = test::hex(row["aad"]);
+      const Bytes sealed = test::hex(row["ct"]) + test::hex(row["tag"]);
       const auto opened = crypto::open(key, *nonce, associated, sealed);
       CHECK(opened.has_value() == valid);
       if (valid) CHECK(opened == plaintext);

@@ -8,8 +8,6 @@ using crypto::Purpose;
 
 namespace {
 
-Bytes hex(const nlohmann::json& value) { return from_hex(value.get<std::string>()).value(); }
-
 SwarmId counting_swarm() {
   SwarmId swarm;
   for (std::size_t i = 0; i < SwarmId::kSize; ++i) swarm.data[i] = static_cast<unsigned char>(i);
@@ -23,9 +21,9 @@ TEST_CASE("BLAKE2b gives the published answers, plain and keyed") {
   if (!file) KVSWARM_SKIP("no vectors");
   std::size_t plain = 0, keyed = 0;
   for (const auto& row : (*file)["vectors"]) {
-    const Bytes key = hex(row["key"]);
+    const Bytes key = test::hex(row["key"]);
     ++(key.empty() ? plain : keyed);
-    CHECK(to_hex(crypto::blake2b(hex(row["in"]), 64, key)) == row["out"].get<std::string>());
+    CHECK(to_hex(crypto::blake2b(test::hex(row["in"]), 64, key)) == row["out"].get<std::string>());
   }
   CHECK(plain == 256);
   CHECK(keyed == 256);

@@ -14,8 +14,6 @@ using crypto::SigningKey;
 
 namespace {
 
-Bytes hex(const nlohmann::json& value) { return from_hex(value.get<std::string>()).value(); }
-
 bool verdict(BytesView key, BytesView message, BytesView signature) {
   const auto id = NodeId::from(key);
   const auto fixed = Signature::from(signature);
@@ -41,11 +39,12 @@ TEST_CASE("ed25519 gives the verdicts of Wycheproof") {
   if (!file) KVSWARM_SKIP("no vectors");
   std::size_t rows = 0;
   for (const auto& group : (*file)["testGroups"]) {
-    const Bytes key = hex(group["publicKey"]["pk"]);
+    const Bytes key = test::hex(group["publicKey"]["pk"]);
     for (const auto& row : group["tests"]) {
       ++rows;
       INFO("tcId " << row["tcId"]);
-      CHECK(verdict(key, hex(row["msg"]), hex(row["sig"])) == (row["result"] == "valid"));
+      CHECK(verdict(key, test::hex(row["msg"]), test::hex(row["sig"])) ==
+            (row["result"] == "valid"));
     }
   }
   CHECK(rows == (*file)["numberOfTests"].get<std::size_t>());
@@ -60,7 +59,7 @@ TEST_CASE("ed25519 edge cases keep the frozen verdicts") {
   std::ostringstream accepted;
   for (const auto& row : *cctv) {
     const auto message = row["msg"].get<std::string>();  // as it stands, not hex
-    if (!verdict(hex(row["key"]), message, hex(row["sig"]))) continue;
+    if (!verdict(test::hex(row["key"]), message, test::hex(row["sig"]))) continue;
     accepted << (accepted.tellp() == 0 ? "" : " ") << row["number"].get<int>();
   }
   CHECK(std::to_string(cctv->size()) == frozen_verdict("cctv-rows"));
@@ -68,7 +67,10 @@ TEST_CASE("ed25519 edge cases keep the frozen verdicts") {
 
   std::string pattern;
   for (const auto& row : *speccheck) {
-    pattern += verdict(hex(row["pub_key"]), hex(row["message"]), hex(row["signature"])) ? 'V' : 'X';
+    pattern +=
+        verdict(test::hex(row["pub_key"]), test::hex(row["message"]), test::hex(row["signature"]))
+            ? 'V'
+            : 'X';
   }
   CHECK(pattern == frozen_verdict("speccheck"));
 }

@@ -8,12 +8,6 @@ using crypto::X25519KeyPair;
 using crypto::X25519Public;
 using crypto::X25519Secret;
 
-namespace {
-
-Bytes hex(const nlohmann::json& value) { return from_hex(value.get<std::string>()).value(); }
-
-}  // namespace
-
 // "acceptable" rows use a public key on the twist, of small order or not in lowest terms. RFC 7748
 // defines a result for each; we give that result, unless it is all zeros: that we refuse.
 TEST_CASE("X25519 gives Wycheproof's results and refuses zeros") {
@@ -25,9 +19,9 @@ TEST_CASE("X25519 gives Wycheproof's results and refuses zeros") {
     for (const auto& row : group["tests"]) {
       ++rows;
       INFO("tcId " << row["tcId"]);
-      const auto theirs = X25519Public::from(hex(row["public"])).value();
-      const auto shared = crypto::x25519(X25519Secret::copy_of(hex(row["private"])), theirs);
-      const Bytes expected = hex(row["shared"]);
+      const auto theirs = X25519Public::from(test::hex(row["public"])).value();
+      const auto shared = crypto::x25519(X25519Secret::copy_of(test::hex(row["private"])), theirs);
+      const Bytes expected = test::hex(row["shared"]);
       if (expected == zeros) {
         ++refused;
         CHECK(row["result"] == "acceptable");

@@ -12,12 +12,6 @@ log::Record receipt_record(Pair& pair, const std::vector<log::SignedBlock>& bloc
   return *record;
 }
 
-Outbox::Settled settle(Pair& pair, const log::Record& record) {
-  StoreReply reply = pair.writer.ask(request::Settle{pair.storage.key.id(), record});
-  REQUIRE(reply.status.ok());
-  return std::get<reply::Settled>(reply.body).result;
-}
-
 TEST_CASE("op numbers go on over flushes and restarts, and blocks are chained by hash") {
   Pair pair;
   const auto first = pair.flush({{log::OpKind::put, "a", "1"}, {log::OpKind::del, "b", {}}});

@@ -166,4 +166,13 @@ struct Pair {
   std::optional<config::Document> document;
 };
 
+// The writer has the record of its block.
+inline Outbox::Settled settle(Pair& pair, const log::Record& record, std::uint64_t wall_ms = 2000) {
+  StoreReply reply =
+      pair.writer.backend->execute(request::Settle{pair.storage.key.id(), record}, wall_ms);
+  INFO(reply.status.message());
+  REQUIRE(reply.status.ok());
+  return std::get<reply::Settled>(reply.body).result;
+}
+
 }  // namespace kvswarm::node

@@ -29,14 +29,6 @@ log::Record committed(Pair& pair, const std::vector<log::SignedBlock>& blocks) {
   return *record;
 }
 
-Outbox::Settled settle(Pair& pair, const log::Record& record, std::uint64_t wall_ms = 2000) {
-  StoreReply reply =
-      pair.writer.backend->execute(request::Settle{pair.storage.key.id(), record}, wall_ms);
-  INFO(reply.status.message());
-  REQUIRE(reply.status.ok());
-  return std::get<reply::Settled>(reply.body).result;
-}
-
 bool is_on_disk(Side& side, const Bytes& row) {
   const auto found = side.disk.get(row);
   REQUIRE(found.ok());
