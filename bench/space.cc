@@ -3,7 +3,7 @@
 // A storage node and a writer, in one process. Each round puts every key once, in batches, and
 // waits for the receipts; meanwhile another thread gets keys, to show that service goes on. Said
 // per round: live bytes (keys and values), what the storage node's store takes on the disk, and
-// their ratio.
+// their ratio; and the ratio that is left when the writing has ended.
 //
 // usage: bench_space [--keys N] [--rounds N] [--batch N] [--value BYTES] [--directory DIR]
 #include <kvswarm/client.h>
@@ -119,6 +119,20 @@ void put_all(kvswarm::Client& client, const Sizes& sizes, std::size_t round) {
   }
 }
 
+// The status once the disk bytes have been the same for 5 s, a minute later at the latest.
+std::string at_rest(kvswarm::Client& client) {
+  std::string status;
+  double disk = 0;
+  int same = 0;
+  for (int second = 0; second < 60 && same < 5; ++second) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    status = need(client.status()).json;
+    same = member(status, "disk_bytes") == disk ? same + 1 : 0;
+    disk = member(status, "disk_bytes");
+  }
+  return status;
+}
+
 void run(const fs::path& directory, const Sizes& sizes) {
   ::setenv("KVSWARM_RUNTIME_DIR", (directory / "run").c_str(), 1);
   const std::string storage_id = need(kvswarm::open_identity(directory / "storage"));
@@ -155,6 +169,10 @@ void run(const fs::path& directory, const Sizes& sizes) {
     const double seconds = seconds_since(start);
     print_row(round, seconds, sizes, need(storage->client().status()).json, slowest_s);
   }
+  const auto start = Clock::now();
+  const std::string status = at_rest(storage->client());
+  std::printf("after %.0f s without writes: ratio %.2f\n", seconds_since(start),
+              member(status, "disk_bytes") / member(status, "bytes"));
 }
 
 }  // namespace

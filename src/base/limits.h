@@ -100,7 +100,11 @@ inline constexpr std::size_t kOverlayBytes = 64 * 1024 * 1024;  // to open a sto
 inline constexpr std::size_t kSyncedFileBytes = 4096;  // notes of what was synced; then anew
 inline constexpr std::size_t kSweepRows = 4096;        // looked at in one step
 inline constexpr std::uint64_t kSweepBytes = 32ULL * 1024 * 1024;  // of block rows; then a sweep
-inline constexpr std::size_t kRefusedOpsListed = 100;              // in one answer; all are counted
+inline constexpr std::uint64_t kOverwrittenBytes = 8ULL * 1024 * 1024;  // of rows; then a sweep
+inline constexpr std::size_t kMergePlaces = 128;                        // asked about in one step
+inline constexpr std::uint64_t kMergePauseMs = 20;                      // between two steps
+inline constexpr std::uint64_t kMergeStepsInVain = 500;                 // then it is left alone
+inline constexpr std::size_t kRefusedOpsListed = 100;  // in one answer; all are counted
 
 // Saved proofs and evidence (promises F1, C3, A4)
 inline constexpr std::size_t kSavedBytes = 60 * 1024 * 1024;  // one file; below a control frame

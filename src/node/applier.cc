@@ -26,6 +26,7 @@ struct Applier::Commit {
   std::map<Address, std::optional<Put>> changes;  // nullopt: the key goes away
   std::uint32_t path_groups = 0;                  // of its record so far
   std::uint64_t unswept = 0;                      // bytes of what a sweep may take one day
+  std::uint64_t overwritten = 0;                  // bytes of keys' rows, about
   store::Batch batch;
   std::int64_t key_change = 0;
   std::int64_t byte_change = 0;
@@ -347,6 +348,7 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   if (present) {
     --commit.key_change;
     commit.byte_change -= static_cast<std::int64_t>(present->bytes);
+    commit.overwritten += present->bytes + kKeyRowBytes;
   }
   if (op.kind == log::OpKind::del) {
     commit.changes[address] = std::nullopt;
@@ -447,6 +449,7 @@ Status Applier::write(Commit& commit, log::Record record) {
   rows::BlockCounts counts = block_counts_;
   counts.committed += record.blocks.size();
   counts.unswept += commit.unswept;
+  counts.overwritten += commit.overwritten;
   commit.batch.put(rows::block_counts(), rows::encode(counts));
   const bool is_synced = !is_planted(PlantedBug::unsynced_commit);
   const Status written =

@@ -24,6 +24,7 @@
 #include "log/saved.h"
 #include "node/answer.h"
 #include "node/block_sweep.h"
+#include "node/row_merging.h"
 #include "node/rows.h"
 #include "node/standing.h"
 #include "state/trie.h"
@@ -49,6 +50,9 @@ struct RecordsPage {
   std::uint64_t from = 0;
   std::vector<Bytes> records;  // encoded
 };
+
+// About what the rows of a key take besides key and value.
+inline constexpr std::uint64_t kKeyRowBytes = 256;
 
 class Applier {
  public:
@@ -98,8 +102,13 @@ class Applier {
   bool is_sweep_due() const;
   const rows::BlockCounts& block_counts() const { return block_counts_; }
   std::size_t state_bytes() const { return trie_ ? trie_->memory_bytes() : 0; }  // in memory
-  // One step of a sweep, which it begins if there is none under way (block_sweep.h).
-  Result<BlockSweep::Step> sweep();
+  // One step of a sweep, which it begins if there is none under way: first of block rows
+  // (block_sweep.h), then of tables (row_merging.h), where a pause is wanted before the next step.
+  struct SweepStep {
+    bool is_done = false;
+    bool wants_pause = false;
+  };
+  Result<SweepStep> sweep();
   // From there on, at most limits::kScanPageEntries and not many more bytes than
   // limits::kScanPageBytes; none at the end.
   Result<RecordsPage> records(std::uint64_t from) const;
@@ -155,7 +164,8 @@ class Applier {
   rows::BlockCounts block_counts_;
   std::optional<BlockSweep> sweep_;  // under way
   std::uint64_t swept_ = 0;          // block rows that it took away
-  std::uint64_t unswept_ = 0;        // bytes that it is about: BlockCounts when it began
+  rows::BlockCounts swept_counts_;   // when it began
+  std::optional<RowMerging> merging_;
 };
 
 }  // namespace kvswarm::node

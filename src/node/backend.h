@@ -250,7 +250,7 @@ struct SeenHeadRecorded {
   NodeId node;
 };
 struct Swept {
-  BlockSweep::Step step;
+  Applier::SweepStep step;
 };
 struct EvidenceKept {
   Hash subject;

@@ -133,6 +133,7 @@ std::uint64_t Core::next_tick_ms() const {
   }
   if (!pending_ops_.empty()) next = std::min(next, place_pending_at_ms_);
   if (refill_again_at_ms_ != 0) next = std::min(next, refill_again_at_ms_);
+  if (sweep_on_at_ms_ != 0) next = std::min(next, sweep_on_at_ms_);
   if (phase_ == Phase::asking) next = std::min(next, ask_until_ms_);
   for (const auto& [id, read] : reads_) next = std::min(next, read.deadline_ms);
   for (const Wait& wait : waits_) next = std::min(next, wait.deadline_ms);
@@ -187,6 +188,10 @@ void Core::handle(event::AddressesFound& event) {
 void Core::handle(event::Tick&) {
   connections_.tick(now_);
   refill_again();
+  if (sweep_on_at_ms_ != 0 && now_.monotonic_ms >= sweep_on_at_ms_) {
+    sweep_on_at_ms_ = 0;
+    ask(request::Sweep{});
+  }
   if (placing_ || pending_ops_.empty() || now_.monotonic_ms < place_pending_at_ms_) return;
   placing_ = true;
   constexpr std::uint64_t kPlacePauseMs = 1000;

@@ -398,7 +398,8 @@ class Core {
   ReadIntake requests_;
   BlockIntake incoming_;
   bool told_no_room_ = false;
-  bool sweeping_ = false;              // a step of a sweep is at the store
+  bool sweeping_ = false;              // a step of a sweep is at the store, or will be
+  std::uint64_t sweep_on_at_ms_ = 0;   // monotonic; 0: no step waits
   std::vector<BlockCost> committing_;  // empty: no commit is being written
   std::deque<BlockCost> settling_;     // receipts at the store, which keep their credit meanwhile
   std::map<ConnectionId, std::optional<KnownBlock>> known_blocks_;  // as the peers' hellos said

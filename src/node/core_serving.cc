@@ -34,7 +34,11 @@ void Core::start_commit() {
 // Step by step, so that other requests have their turn. After a fault the next commit begins anew.
 void Core::on_reply(const Status& status, reply::Swept& reply) {
   sweeping_ = status.ok() && !reply.step.is_done;
-  if (sweeping_) ask(request::Sweep{});
+  if (sweeping_ && reply.step.wants_pause) {
+    sweep_on_at_ms_ = now_.monotonic_ms + limits::kMergePauseMs;
+  } else if (sweeping_) {
+    ask(request::Sweep{});
+  }
   if (!status.ok()) tell(Severity::warning, "old blocks were not swept: " + status.message());
 }
 

@@ -160,7 +160,12 @@ Result<BlockRow> decode_block_row(BytesView bytes) {
 }
 
 Bytes encode(const BlockCounts& counts) {
-  return Writer().u64(counts.committed).u64(counts.dropped).u64(counts.unswept).take();
+  return Writer()
+      .u64(counts.committed)
+      .u64(counts.dropped)
+      .u64(counts.unswept)
+      .u64(counts.overwritten)
+      .take();
 }
 
 Result<BlockCounts> decode_block_counts(BytesView bytes) {
@@ -169,6 +174,7 @@ Result<BlockCounts> decode_block_counts(BytesView bytes) {
   out.committed = in.u64();
   out.dropped = in.u64();
   out.unswept = in.u64();
+  out.overwritten = in.u64();
   if (out.dropped > out.committed) in.fail();
   KVSWARM_RETURN_IF_ERROR(in.finish("row of block counts"));
   return out;

@@ -100,8 +100,9 @@ Result<BlockRow> decode_block_row(BytesView bytes);
 // How many blocks this node's log has, and what became of their rows.
 struct BlockCounts {
   std::uint64_t committed = 0;
-  std::uint64_t dropped = 0;  // block rows that sweeps took away
-  std::uint64_t unswept = 0;  // bytes of block rows and path groups since the last sweep began
+  std::uint64_t dropped = 0;      // block rows that sweeps took away
+  std::uint64_t unswept = 0;      // bytes of block rows and path groups since the last sweep began
+  std::uint64_t overwritten = 0;  // about the bytes of keys' rows that went since then
 };
 Bytes encode(const BlockCounts& counts);
 Result<BlockCounts> decode_block_counts(BytesView bytes);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <new>
@@ -276,6 +277,25 @@ Status LevelDbStore::write(const Batch& batch, Sync sync) {
     return parts_->database->Write(options, &changes);
   });
   return refused_;
+}
+
+std::size_t LevelDbStore::ask_to_merge(const std::vector<Bytes>& absent_keys) {
+  if (!refused().ok()) return 0;
+  for (const Bytes& key : absent_keys) {
+    if (!get(key).ok()) return 0;
+  }
+  constexpr int kLevels = 7;  // of LevelDB
+  std::size_t above = 0;
+  std::size_t last = 0;  // tables of the lowest level so far
+  for (int level = 0; level < kLevels; ++level) {
+    std::string tables;
+    const std::string property = "leveldb.num-files-at-level" + std::to_string(level);
+    if (!parts_->database->GetProperty(property, &tables)) break;
+    const std::size_t count = std::strtoul(tables.c_str(), nullptr, 10);
+    if (count == 0) continue;
+    above += std::exchange(last, count);
+  }
+  return above;
 }
 
 std::unique_ptr<Cursor> LevelDbStore::cursor() {

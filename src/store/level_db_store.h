@@ -61,6 +61,10 @@ class LevelDbStore final : public Store {
   Result<std::optional<Bytes>> get(BytesView key) override;
   Status write(const Batch& batch, Sync sync) override;
   std::unique_ptr<Cursor> cursor() override;
+  // By reads: LevelDB merges a table that it looked into in vain, before another that had to be
+  // looked into as well, once for each 16 KiB of it. That is its usual compaction, one table at a
+  // time. (CompactRange is not: docs/decisions/0017-shared-paths.md.)
+  std::size_t ask_to_merge(const std::vector<Bytes>& absent_keys) override;
   Status refused() const override;
 
  private:

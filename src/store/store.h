@@ -53,6 +53,14 @@ class Store {
   virtual Result<std::optional<Bytes>> get(BytesView key) = 0;
   virtual Status write(const Batch& batch, Sync sync) = 0;
   virtual std::unique_ptr<Cursor> cursor() = 0;
+  // Rows that were overwritten or erased keep their room until the tables that hold them are
+  // merged. This asks for it around keys, none of which is stored: nothing is waited for, so ask
+  // again later and elsewhere. How many tables may still lie over others; 0 for a store that has
+  // none.
+  virtual std::size_t ask_to_merge(const std::vector<Bytes>& absent_keys) {
+    static_cast<void>(absent_keys);
+    return 0;
+  }
   // Why write() refuses on this handle; ok while it does not.
   virtual Status refused() const { return {}; }
 };

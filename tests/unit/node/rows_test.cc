@@ -134,9 +134,10 @@ TEST_CASE("block counts come back, and never say that more was dropped than ther
   CHECK(decoded->committed == 9);
   CHECK(decoded->dropped == 3);
   CHECK(decoded->unswept == 512);
+  CHECK(decoded->overwritten == 1024);
   CHECK(encode(*decoded) == example);
   CHECK(accepted_lengths(example, decode_block_counts) == 0);
-  CHECK_FALSE(decode_block_counts(encode(BlockCounts{4, 5, 0})).ok());
+  CHECK_FALSE(decode_block_counts(encode(BlockCounts{4, 5, 0, 0})).ok());
   CHECK(decode_block_key(BytesView(block(node_of(1), 2, 3)).substr(1)).value() ==
         std::pair(node_of(1), BlockPlace{2, 3}));
 }

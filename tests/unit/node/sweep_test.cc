@@ -245,8 +245,11 @@ TEST_CASE("a sweep is due when past blocks take their share, and once done it is
   Sweeping here;
   const auto is_due = [&here] { return here.commit({here.put("k", "v")}).is_sweep_due; };
   CHECK_FALSE(is_due());
+  rows::BlockCounts counts;
+  SECTION("of blocks") { counts.unswept = limits::kSweepBytes; }
+  SECTION("of keys") { counts.overwritten = limits::kOverwrittenBytes; }
   store::Batch batch;
-  batch.put(rows::block_counts(), rows::encode(rows::BlockCounts{0, 0, limits::kSweepBytes}));
+  batch.put(rows::block_counts(), rows::encode(counts));
   here.storage.backend.reset();
   REQUIRE(here.storage.disk.write(batch, store::Sync::yes).ok());
   here.storage.open();

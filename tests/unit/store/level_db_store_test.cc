@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -196,6 +197,66 @@ TEST_CASE("after a failed sync of the directory a store is opened for reading, a
     for (int i = 0; i < kRows; ++i) CHECK(*store->get(key_of(i)) == value_of(i));
   }
   CHECK(failures == 2);
+}
+
+std::uint64_t bytes_of(const std::vector<std::string>& files) {
+  std::uint64_t bytes = 0;
+  for (const std::string& file : files) {
+    std::error_code gone;  // LevelDB may remove it meanwhile
+    const std::uint64_t size = std::filesystem::file_size(file, gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+TEST_CASE("overwritten and erased rows go from the disk when it is asked for, and no others") {
+  const TemporaryDirectory folder;
+  FailingEnv env;
+  const auto store = open(folder.path("db"), without_syncs(&env));
+  constexpr int kLiveRows = 10'000;
+  constexpr int kRounds = 4;
+  Batch batch;
+  for (int round = 0; round <= kRounds; ++round) {
+    for (int i = 0; i < kLiveRows; ++i) {
+      const int row = static_cast<int>(std::int64_t{i} * 7919 % kLiveRows);
+      batch.put(key_of(row), value_of(row + round));
+      batch.put("old " + std::to_string(round * kLiveRows + i), value_of(i));
+      if (round > 0) batch.erase("old " + std::to_string((round - 1) * kLiveRows + i));
+      if (batch.entries().size() < 300) continue;
+      REQUIRE(store->write(batch, Sync::no).ok());
+      batch = Batch();
+    }
+  }
+  REQUIRE(store->write(batch, Sync::no).ok());
+  const std::uint64_t live = 2 * kLiveRows * (key_of(0).size() + value_of(0).size());
+  INFO(bytes_of(tables_in(folder.path("db"))) << " bytes before, " << live << " live");
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::size_t asked = 0;
+  std::vector<Bytes> keys;
+  do {
+    REQUIRE(std::chrono::steady_clock::now() < until);
+    ++asked;
+    keys.clear();
+    for (int i = 0; i < 64; ++i) {
+      const auto at =
+          static_cast<int>((asked * 64 + static_cast<std::size_t>(i)) * 7919 % kLiveRows);
+      keys.push_back(key_of(at) + "-");
+      keys.push_back("old " + std::to_string(at * (kRounds + 1)) + "-");
+    }
+  } while (store->ask_to_merge(keys) > 0);
+  // A table that a read had open when it was merged goes with the next one: write one more.
+  std::uint64_t after = live * 2;
+  for (int i = 0; i < 3000 && after > live * 11 / 10; ++i) {
+    REQUIRE(put(*store, "more", value_of(i), Sync::no).ok());
+    after = bytes_of(tables_in(folder.path("db")));
+  }
+  INFO(after << " bytes after asking " << asked << " times");
+  CHECK(after <= live * 11 / 10);
+  for (int i = 0; i < kLiveRows; ++i) {
+    REQUIRE(*store->get(key_of(i)) == value_of(i + kRounds));
+    REQUIRE(*store->get("old " + std::to_string(kRounds * kLiveRows + i)) == value_of(i));
+  }
+  CHECK(*store->get("old 0") == std::nullopt);
 }
 
 TEST_CASE("a failed sync of the directory at a new log ends writing") {
