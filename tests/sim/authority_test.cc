@@ -22,7 +22,7 @@ constexpr int kSteps = 120;
 // Calls `visit` with each row of a table, the key without the table's prefix.
 template <class Visit>
 void each_row(World& world, NodeIndex index, const Bytes& table, const Visit& visit) {
-  const auto cursor = world.disk(index).cursor();
+  const auto cursor = world.memory(index).cursor();
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) return;
     visit(cursor->key().substr(table.size()), cursor->value());
@@ -88,7 +88,7 @@ class Revocations {
     const config::Document* before = &documents.front();
     std::pair<std::uint64_t, std::uint64_t> last{0, 0};
     for (std::uint64_t i = 0;; ++i) {
-      const auto row = world.disk(index).get(rows::record(i));
+      const auto row = world.memory(index).get(rows::record(i));
       if (!row->has_value()) return;
       const auto record = log::decode_record(**row).value();
       const config::Document& now = documents.at(record.document.number - 1);
@@ -97,7 +97,7 @@ class Revocations {
       for (const log::CommittedBlock& block : record.blocks) {
         REQUIRE(is_listed(now));
         const auto stored =
-            world.disk(index).get(rows::block(block.writer, block.incarnation, block.number));
+            world.memory(index).get(rows::block(block.writer, block.incarnation, block.number));
         const auto header =
             log::decode_block_header(rows::decode_block_row(**stored)->header).value();
         REQUIRE(header.document.number >= grant);
@@ -135,7 +135,7 @@ class Revocations {
       REQUIRE(fates.insert(rows::decode_u64(key).value()).second);
       ++refused;
     });
-    const auto next = world.disk(kWriter).get(rows::next_op());
+    const auto next = world.memory(kWriter).get(rows::next_op());
     REQUIRE(fates.size() + 1 == rows::decode_u64(**next).value());
     for (const auto& [key, entry] : state) {
       const auto get = world.get(kReader, key, 60'000);
@@ -158,7 +158,7 @@ class Revocations {
   }
 
   bool has_document(NodeIndex index, std::uint64_t number) {
-    return world.disk(index).get(rows::document(number))->has_value();
+    return world.memory(index).get(rows::document(number))->has_value();
   }
 
   void change() {
@@ -177,7 +177,7 @@ class Revocations {
     switch (world.random().below(12)) {
       case 0:
         if (world.is_running(any)) {
-          world.crash(any, world.random().below(world.disk(any).unsynced_writes() + 1));
+          world.crash(any, world.random().below(world.memory(any).unsynced_writes() + 1));
         }
         break;
       case 1:

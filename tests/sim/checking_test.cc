@@ -17,9 +17,9 @@ std::unique_ptr<node::Backend> open(World& world, NodeIndex index) {
   node::Backend::Options options;
   options.key = &world.key(index);
   options.open_store = [&world, index]() -> Result<std::unique_ptr<store::Store>> {
-    world.disk(index).reopen();
+    world.memory(index).reopen();
     return std::unique_ptr<store::Store>(std::make_unique<test::BorrowedStore>(
-        std::shared_ptr<store::MemoryStore>(std::shared_ptr<void>(), &world.disk(index))));
+        std::shared_ptr<store::MemoryStore>(std::shared_ptr<void>(), &world.memory(index))));
   };
   auto backend = node::Backend::open(std::move(options));
   REQUIRE(backend.ok());
@@ -29,12 +29,12 @@ std::unique_ptr<node::Backend> open(World& world, NodeIndex index) {
 // The node, which does not run, takes the next block that waits for it at the writer; the state
 // that it signs goes on having what it had for "k".
 void commit_and_lie(World& world, NodeIndex liar, NodeIndex writer, std::uint64_t number) {
-  store::MemoryStore& disk = world.disk(liar);
+  store::MemoryStore& disk = world.memory(liar);
   const Address address = state::address_of(world.document().swarm(), "k");
   const auto leaf = disk.get(node::rows::leaf(address)).value();
   const auto value = disk.get(node::rows::value(address)).value();
   const auto block =
-      world.disk(writer).get(node::rows::outgoing(world.id(liar), 1, number)).value();
+      world.memory(writer).get(node::rows::outgoing(world.id(liar), 1, number)).value();
   REQUIRE(block.has_value());
   node::request::Commit commit;
   commit.items.push_back({2, world.id(writer), log::decode_signed_block(*block).value()});

@@ -47,6 +47,7 @@ class Episode {
     out.counts["lies"] = liar_.lies();
     out.counts["documents"] = documents_.size() - 1;
     out.counts["nodes"] = nodes_;
+    out.counts["on LevelDB"] = world_.on_level_db ? 1 : 0;
     out.counts["steps"] = steps_;
     return out;
   }
@@ -62,6 +63,7 @@ class Episode {
     const std::uint64_t storage = 1 + below(nodes_ - 2);
     const std::uint64_t writers = 1 + below(nodes_ - storage - 1);
     std::map<NodeIndex, std::uint64_t> capacities;
+    world_.on_level_db = once_in(4);
     for (NodeIndex i = 0; i < nodes_; ++i) world_.add_node();
     for (NodeIndex i = 0; i < storage; ++i) {
       swarm_.storage.push_back(i);
@@ -149,7 +151,7 @@ class Episode {
       if (world_.ended(i)) {
         return broken("F1: " + name(i) + " stopped: " + world_.ended(i)->message());
       }
-      const auto row = world_.disk(i).get(rows::document_number());
+      const auto row = world_.disk(i).rows().get(rows::document_number());
       if (!row.ok() || !*row) continue;
       KVSWARM_ASSIGN_OR_RETURN(const auto number, rows::decode_u64(**row));
       if (number < in_force_[i]) {
@@ -220,7 +222,7 @@ class Episode {
   }
 
   bool has_document(NodeIndex node, std::size_t at) {
-    const auto row = world_.disk(node).get(rows::document(at + 1));
+    const auto row = world_.disk(node).rows().get(rows::document(at + 1));
     return row.ok() && row->has_value();
   }
 
@@ -295,7 +297,7 @@ class Episode {
     for (NodeIndex i = 0; i < nodes_; ++i) {
       const bool is_listed = i < swarm_.storage.size() || document.is_writer(world_.id(i));
       if (i == *copied_ || (listed_only && !is_listed)) continue;
-      const auto row = world_.disk(i).get(rows::seen_head(world_.id(*copied_))).value();
+      const auto row = world_.disk(i).rows().get(rows::seen_head(world_.id(*copied_))).value();
       if (row && own < place_of(rows::decode_seen_head(*row).value().head)) return true;
     }
     return false;
@@ -364,7 +366,7 @@ class Episode {
   // By the disks, so that looking changes nothing.
   bool is_drained() {
     const auto has_rows = [this](NodeIndex node, const Bytes& table) {
-      const auto cursor = world_.disk(node).cursor();
+      const auto cursor = world_.disk(node).rows().cursor();
       cursor->seek(table);
       return cursor->valid() && cursor->key().substr(0, table.size()) == table;
     };
@@ -408,7 +410,7 @@ class Episode {
     std::set<std::pair<NodeIndex, std::uint64_t>> out;
     const Bytes table = rows::refused_table();
     for (const NodeIndex writer : swarm_.writers) {
-      const auto cursor = world_.disk(writer).cursor();
+      const auto cursor = world_.disk(writer).rows().cursor();
       for (cursor->seek(table); cursor->valid(); cursor->next()) {
         if (cursor->key().substr(0, table.size()) != table) break;
         out.emplace(writer, rows::decode_u64(cursor->key().substr(table.size())).value());
@@ -464,7 +466,7 @@ class Episode {
                       std::to_string(world_.open_connections(i)) + " connections");
       }
       const Bytes table = rows::evidence_table();
-      const auto cursor = world_.disk(i).cursor();
+      const auto cursor = world_.disk(i).rows().cursor();
       cursor->seek(table);
       if (cursor->valid() && cursor->key().substr(0, table.size()) == table) {
         return broken("F1: " + name(i) + " keeps evidence against an honest node");
@@ -494,7 +496,7 @@ class Episode {
   std::vector<std::size_t> given_;  // per node: which document its operator gave last
   std::map<NodeIndex, std::uint64_t> in_force_;
   std::optional<NodeIndex> copied_;
-  store::MemoryStore::Image copy_;
+  Disk::Image copy_;
 };
 
 }  // namespace

@@ -75,15 +75,15 @@ void Faults::ends_after(std::uint64_t ms, std::function<void()> end) {
 
 void Faults::go_down(NodeIndex node, Fault how) {
   if (!world_.is_running(node)) return;
-  const std::size_t unsynced = world_.disk(node).unsynced_writes();
-  const std::size_t kept = how == Fault::killed ? unsynced : world_.random().below(unsynced + 1);
+  const std::size_t last = world_.disk(node).ways_down() - 1;
+  const std::size_t way = how == Fault::killed ? last : world_.random().below(last + 1);
   const std::uint64_t down_ms = any_time(30'000);
   count(to_string(how), name(node) + " for " + std::to_string(down_ms) + " ms");
   on_down_(node);
   if (how == Fault::vanished) {
-    world_.vanish(node, kept);
+    world_.vanish(node, way);
   } else {
-    world_.crash(node, kept);
+    world_.crash(node, way);
   }
   ends_after(down_ms, [this, node] { start_again(node); });
 }
@@ -155,9 +155,7 @@ void Faults::inject_disk(Fault fault) {
     if (!world_.is_running(node)) return;
     const bool landed = world_.random().below(2) == 0;
     count(to_string(fault), name(node) + (landed ? ", landed" : ", lost"));
-    world_.disk(node).fail_next_write(
-        Status(StatusCode::failure, "input/output error"),
-        landed ? store::MemoryStore::FailedWrite::landed : store::MemoryStore::FailedWrite::lost);
+    world_.disk(node).fail_next_write(landed);
     return;
   }
   const std::uint64_t ms = any_time(20'000);

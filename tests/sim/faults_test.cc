@@ -64,7 +64,7 @@ class Story {
   void check_swept() {
     std::uint64_t dropped = 0;
     for (NodeIndex index = 0; index < kStorageNodes; ++index) {
-      const auto row = world.disk(index).get(node::rows::block_counts());
+      const auto row = world.memory(index).get(node::rows::block_counts());
       REQUIRE(row.ok());
       if (*row) dropped += node::rows::decode_block_counts(**row)->dropped;
     }
@@ -75,7 +75,7 @@ class Story {
   // midst of everything; the operator declares it.
   void restore_from_copy() {
     const NodeIndex storage = world.random().below(kStorageNodes);
-    const store::MemoryStore::Image copy = world.disk(storage).image();
+    const store::MemoryStore::Image copy = world.memory(storage).image();
     for (int i = 0; i < kSteps / 3; ++i) {
       step();
       world.run_for(world.random().below(300));
@@ -112,7 +112,7 @@ class Story {
     switch (world.random().below(10)) {
       case 0:
         if (world.is_running(any)) {
-          const std::size_t kept = world.random().below(world.disk(any).unsynced_writes() + 1);
+          const std::size_t kept = world.random().below(world.memory(any).unsynced_writes() + 1);
           world.crash(any, kept);
           give_up(any);
         }
@@ -185,7 +185,7 @@ class Story {
   void check_streams(NodeIndex index) {
     std::map<NodeId, node::rows::BlockPlace> last;
     for (std::uint64_t i = 0;; ++i) {
-      const auto row = world.disk(index).get(node::rows::record(i));
+      const auto row = world.memory(index).get(node::rows::record(i));
       REQUIRE(row.ok());
       if (!row->has_value()) break;
       const auto record = log::decode_record(**row);
@@ -204,7 +204,7 @@ class Story {
   // F1: a crash never makes an honest node look like a forker.
   void check_nobody_accused(NodeIndex index) {
     const Bytes table = node::rows::evidence_table();
-    const auto cursor = world.disk(index).cursor();
+    const auto cursor = world.memory(index).cursor();
     cursor->seek(table);
     CHECK_FALSE((cursor->valid() && cursor->key().substr(0, table.size()) == table));
   }

@@ -37,7 +37,7 @@ Status LogChecks::read_log(NodeIndex node) {
   Reading reading;
   reading.node = node;
   for (std::uint64_t i = 0;; ++i) {
-    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(node).get(rows::record(i)));
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(node).rows().get(rows::record(i)));
     if (!row) break;
     const std::string where = "record " + std::to_string(i) + " of node " + std::to_string(node);
     const auto record = log::decode_record(*row);
@@ -228,15 +228,17 @@ Status LogChecks::compare_state(const Reading& reading) const {
   const std::string node = "node " + std::to_string(reading.node);
   const Bytes table = rows::leaf_table();
   std::size_t leaves = 0;
-  const auto cursor = world_.disk(reading.node).cursor();
+  const auto cursor = world_.disk(reading.node).rows().cursor();
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) break;
     ++leaves;
   }
   for (const auto& [key, entry] : reading.state) {
     const Address address = state::address_of(world_.document().swarm(), key);
-    KVSWARM_ASSIGN_OR_RETURN(const auto leaf, world_.disk(reading.node).get(rows::leaf(address)));
-    KVSWARM_ASSIGN_OR_RETURN(const auto value, world_.disk(reading.node).get(rows::value(address)));
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf,
+                             world_.disk(reading.node).rows().get(rows::leaf(address)));
+    KVSWARM_ASSIGN_OR_RETURN(const auto value,
+                             world_.disk(reading.node).rows().get(rows::value(address)));
     if (!leaf || !value) return broken("X2: " + node + " lacks " + key + ", which its log applied");
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf_row,
                              rows::decode_leaf_row(rows::leaf(address), *leaf));
@@ -265,7 +267,7 @@ Status LogChecks::check_acked(const std::set<std::pair<NodeIndex, std::uint64_t>
     if (stands && is_refused) return broken("A1: " + what + " is refused, and stands in a log");
   }
   for (const NodeIndex writer : swarm_.writers) {
-    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(writer).get(rows::next_op()));
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(writer).rows().get(rows::next_op()));
     const auto last = history_.numbered().upper_bound({writer, ~std::uint64_t{0}});
     if (last == history_.numbered().begin() || std::prev(last)->first.first != writer) continue;
     KVSWARM_ASSIGN_OR_RETURN(const auto next, rows::decode_u64(row.value_or(Bytes(8, '\0'))));

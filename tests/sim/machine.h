@@ -36,9 +36,10 @@ struct LocalClock {
 };
 
 struct World::Machine {
-  explicit Machine(crypto::SigningKey signing_key) : key(std::move(signing_key)) {}
+  Machine(crypto::SigningKey signing_key, std::unique_ptr<Disk> empty_disk)
+      : key(std::move(signing_key)), disk(std::move(empty_disk)) {}
   crypto::SigningKey key;
-  std::shared_ptr<store::MemoryStore> disk = std::make_shared<store::MemoryStore>();
+  std::unique_ptr<Disk> disk;
   DiskFaults faults;
   LocalClock clock;
   std::optional<config::Document> file;

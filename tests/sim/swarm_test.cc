@@ -48,7 +48,7 @@ struct Trio {
 std::vector<log::Record> log_of(World& world, NodeIndex index) {
   std::vector<log::Record> out;
   for (std::uint64_t i = 0;; ++i) {
-    auto row = world.disk(index).get(node::rows::record(i));
+    auto row = world.memory(index).get(node::rows::record(i));
     REQUIRE(row.ok());
     if (!row->has_value()) return out;
     auto record = log::decode_record(**row);
@@ -204,7 +204,8 @@ TEST_CASE("a disk that fails a write loses nothing acked, and writing goes on af
   Trio trio(9);
   trio.start_all();
   trio.finish(trio.world.put(trio.writer, "a", "1"));
-  trio.world.disk(trio.storage).fail_next_write(Status(StatusCode::disk_full, "the disk is full"));
+  trio.world.memory(trio.storage)
+      .fail_next_write(Status(StatusCode::disk_full, "the disk is full"));
   const auto put = trio.finish(trio.world.put(trio.writer, "b", "2"));
   CHECK(written(put).reached);  // refused at first, delivered after the store was opened again
   CHECK(got(trio.finish(trio.world.get(trio.reader, "a"))).value.value == "1");
@@ -218,7 +219,7 @@ TEST_CASE("a writer's disk that fails, and lands what it denied, leaves no gap i
   trio.finish(trio.world.put(trio.writer, "a", "1"));
   trio.world.run_for(
       1'000);  // so that no write of the first put is still to come and fails instead
-  trio.world.disk(trio.writer)
+  trio.world.memory(trio.writer)
       .fail_next_write(Status(StatusCode::disk_full, "the disk is full"),
                        store::MemoryStore::FailedWrite::landed);
   const auto failed = trio.finish(trio.world.put(trio.writer, "b", "2"));
@@ -316,8 +317,8 @@ TEST_CASE("F1: two live copies of one identity stop both, before the second sign
       CHECK(world.ended(index)->code() == StatusCode::conflict);
       CHECK(world.ended(index)->message().find("another process") != std::string::npos);
     }
-    CHECK_FALSE(world.disk(copy).get(node::rows::head()).value().has_value());
-    CHECK_FALSE(world.disk(copy).get(node::rows::next_op()).value().has_value());
+    CHECK_FALSE(world.memory(copy).get(node::rows::head()).value().has_value());
+    CHECK_FALSE(world.memory(copy).get(node::rows::next_op()).value().has_value());
   }
 }
 
@@ -353,7 +354,7 @@ TEST_CASE("X3: a writer that meets a restored node for the first time writes onc
   trio.world.found({{trio.storage, 1}}, {trio.writer, other});
   trio.start_all();
   trio.finish(trio.world.put(trio.writer, "k", "1"));
-  const store::MemoryStore::Image copy = trio.world.disk(trio.storage).image();
+  const store::MemoryStore::Image copy = trio.world.memory(trio.storage).image();
   trio.finish(trio.world.put(trio.writer, "k", "2"));
   trio.world.crash(trio.storage);
   trio.world.put_back(trio.storage, copy);
@@ -385,7 +386,7 @@ TEST_CASE("F1: a refill that met a full disk is made once there is room") {
   World& world = trio.world;
   trio.start_all();
   trio.finish(world.put(trio.writer, "a", "1"));
-  const auto copy = world.disk(trio.storage).image();
+  const auto copy = world.memory(trio.storage).image();
   trio.finish(world.put(trio.writer, "b", "2"));
   world.run_for(1'000);
   world.crash(trio.storage);

@@ -53,14 +53,19 @@ void World::say(const std::string& line) const {
 
 std::string World::name(NodeIndex index) const { return "node " + std::to_string(index); }
 
+std::unique_ptr<Disk> World::new_disk() const {
+  return on_level_db ? level_db_disk() : std::make_unique<MemoryDisk>();
+}
+
 NodeIndex World::add_node() {
-  machines_.push_back(std::make_unique<Machine>(crypto::SigningKey::generate(random_)));
+  machines_.push_back(std::make_unique<Machine>(crypto::SigningKey::generate(random_), new_disk()));
   return machines_.size() - 1;
 }
 
 NodeIndex World::add_twin(NodeIndex index) {
   const crypto::SigningKey& key = machines_.at(index)->key;
-  machines_.push_back(std::make_unique<Machine>(crypto::SigningKey::from_seed(key.seed())));
+  machines_.push_back(
+      std::make_unique<Machine>(crypto::SigningKey::from_seed(key.seed()), new_disk()));
   return machines_.size() - 1;
 }
 
@@ -68,7 +73,13 @@ NodeId World::id(NodeIndex index) const { return machines_.at(index)->key.id(); 
 
 const crypto::SigningKey& World::key(NodeIndex index) const { return machines_.at(index)->key; }
 
-store::MemoryStore& World::disk(NodeIndex index) { return *machines_.at(index)->disk; }
+Disk& World::disk(NodeIndex index) { return *machines_.at(index)->disk; }
+
+store::MemoryStore& World::memory(NodeIndex index) {
+  auto* disk = dynamic_cast<MemoryDisk*>(machines_.at(index)->disk.get());
+  KVSWARM_ASSERT(disk != nullptr);
+  return disk->store();
+}
 
 bool World::is_running(NodeIndex index) const { return machines_.at(index)->core != nullptr; }
 
@@ -139,27 +150,27 @@ Status World::start(NodeIndex index, bool restoring) {
   return {};
 }
 
-void World::crash(NodeIndex index, std::size_t kept) {
+void World::crash(NodeIndex index, std::size_t way) {
   const std::map<node::ConnectionId, Pipe> pipes = machines_.at(index)->pipes;
   for (const auto& [connection, pipe] : pipes) {
     break_far_end(index, pipe, Status(StatusCode::unavailable, "connection reset"));
   }
-  power_off(index, kept);
+  power_off(index, way);
 }
 
-void World::vanish(NodeIndex index, std::size_t kept) {
+void World::vanish(NodeIndex index, std::size_t way) {
   for (const auto& [connection, pipe] : machines_.at(index)->pipes) {
     if (Pipe* far = far_end(pipe)) far->swallows = true;
   }
-  power_off(index, kept);
+  power_off(index, way);
 }
 
-void World::power_off(NodeIndex index, std::size_t kept) {
+void World::power_off(NodeIndex index, std::size_t way) {
   Machine& machine = *machines_.at(index);
   note(0xdead + index);
   narrate(index, [&] {
-    return "goes down; of " + std::to_string(machine.disk->unsynced_writes()) +
-           " unsynced writes " + std::to_string(kept) + " stay";
+    return "goes down in way " + std::to_string(way) + " of " +
+           std::to_string(machine.disk->ways_down()) + "; the last one loses nothing";
   });
   ++machine.life;
   machine.gate = {};
@@ -167,16 +178,16 @@ void World::power_off(NodeIndex index, std::size_t kept) {
   machine.pipes.clear();
   machine.core.reset();
   machine.backend.reset();
-  machine.disk->crash(kept);
+  machine.disk->go_down(way, random_);
   machine.tickets.clear();
 }
 
 void World::wipe(NodeIndex index) {
   KVSWARM_ASSERT(!is_running(index));
-  machines_.at(index)->disk = std::make_shared<store::MemoryStore>();
+  machines_.at(index)->disk = new_disk();
 }
 
-void World::put_back(NodeIndex index, const store::MemoryStore::Image& image) {
+void World::put_back(NodeIndex index, const Disk::Image& image) {
   KVSWARM_ASSERT(!is_running(index));
   machines_.at(index)->disk->put_back(image);
 }

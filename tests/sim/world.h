@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "node/core.h"
-#include "store/memory_store.h"
+#include "sim/disk.h"
 
 namespace kvswarm::sim {
 
@@ -32,12 +32,6 @@ struct Reply : std::optional<Result<node::Outcome>> {
 struct Link {
   bool is_cut = false;
   std::uint64_t delay_ms = 0;  // more than usual
-};
-
-// What is wrong with a node's disk.
-struct DiskFaults {
-  bool is_full = false;       // no write succeeds, and new blocks have no room
-  std::uint64_t slow_ms = 0;  // at most, that a request to the store takes longer
 };
 
 class World {
@@ -62,12 +56,12 @@ class World {
   // The same where it may fail, as on a full disk: the node then does not run.
   Status try_start(NodeIndex index);
   // Power loss: what was not synced is forgotten, but for `kept` of the oldest unsynced writes.
-  void crash(NodeIndex index, std::size_t kept = 0);
+  void crash(NodeIndex index, std::size_t way = 0);
   // The same, and nobody who is connected to it hears of it.
-  void vanish(NodeIndex index, std::size_t kept = 0);
+  void vanish(NodeIndex index, std::size_t way = 0);
   void wipe(NodeIndex index);  // a new, empty disk; the identity stays
   // Of a node that does not run: its disk is what it was.
-  void put_back(NodeIndex index, const store::MemoryStore::Image& image);
+  void put_back(NodeIndex index, const Disk::Image& image);
   bool is_running(NodeIndex index) const;
   void cut_connections(NodeIndex index);                // all of its connections break now
   void set_reachable(NodeIndex index, bool reachable);  // false: nobody can dial it
@@ -114,7 +108,10 @@ class World {
   void run_for(std::uint64_t ms);
   void later(std::uint64_t ms, std::function<void()> happen);
 
-  store::MemoryStore& disk(NodeIndex index);
+  Disk& disk(NodeIndex index);
+  store::MemoryStore& memory(NodeIndex index);  // of a disk in memory
+  // The disks of the nodes that are added from now on hold LevelDB's files.
+  bool on_level_db = false;
   Random& random() { return random_; }
   std::uint64_t now_ms() const { return now_ms_; }
   std::uint64_t trace() const { return trace_; }
@@ -152,8 +149,9 @@ class World {
     void open();
   };
 
+  std::unique_ptr<Disk> new_disk() const;
   Status start(NodeIndex index, bool restoring);
-  void power_off(NodeIndex index, std::size_t kept);
+  void power_off(NodeIndex index, std::size_t way);
   void at(std::uint64_t time_ms, std::function<void()> happen);
   // To a process, in this life of it and while it is not paused.
   void at_machine(NodeIndex index, std::uint64_t time_ms, std::function<void()> happen);

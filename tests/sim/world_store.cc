@@ -3,7 +3,6 @@
 #include <array>
 
 #include "sim/machine.h"
-#include "support/borrowed_store.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -21,46 +20,20 @@ static_assert(kRequestNames.size() == std::variant_size_v<node::StoreRequest>);
 
 constexpr std::uint64_t kMostBehindMs = 10'000;  // a slow disk, with what it was asked for
 
-Status full_disk() { return {StatusCode::disk_full, "the disk is full"}; }
-
-// A disk that may be full. Opened while it is, it is there for reading only, as the real one is.
-class FaultyStore final : public store::Store {
- public:
-  FaultyStore(std::shared_ptr<store::MemoryStore> disk, const DiskFaults& faults)
-      : disk_(std::move(disk)), faults_(faults) {
-    if (faults.is_full) {
-      refused_ = full_disk();
-    } else {
-      disk_->reopen();
-    }
-  }
-  Result<std::optional<Bytes>> get(BytesView key) override { return disk_->get(key); }
-  Status write(const store::Batch& batch, store::Sync sync) override {
-    if (refused_.ok() && faults_.is_full) refused_ = full_disk();
-    return refused_.ok() ? disk_->write(batch, sync) : refused_;
-  }
-  std::unique_ptr<store::Cursor> cursor() override { return disk_->cursor(); }
-  Status refused() const override { return refused_; }
-
- private:
-  std::shared_ptr<store::MemoryStore> disk_;
-  const DiskFaults& faults_;  // the machine's, which outlives its stores
-  Status refused_;
-};
-
 }  // namespace
 
 void World::set_faults(NodeIndex index, const DiskFaults& faults) {
   machines_.at(index)->faults = faults;
+  machines_.at(index)->disk->set_faults(faults);
 }
 
 Result<std::unique_ptr<store::Store>> World::open_store(NodeIndex index) {
-  Machine& machine = *machines_.at(index);
-  return std::unique_ptr<store::Store>(std::make_unique<FaultyStore>(machine.disk, machine.faults));
+  return machines_.at(index)->disk->open();
 }
 
 Status World::ready_to_open(NodeIndex index) const {
-  return machines_.at(index)->faults.is_full ? full_disk() : Status();
+  return machines_.at(index)->faults.is_full ? Status(StatusCode::disk_full, "the disk is full")
+                                             : Status();
 }
 
 void World::ask_store(NodeIndex index, node::StoreRequest request) {
