@@ -1,3 +1,4 @@
+#include <kvswarm/json.h>
 #include <kvswarm/verify.h>
 
 #include "output.h"
@@ -34,6 +35,11 @@ class Receipt final : public Verb {
     const Result<std::string> file = (*session)->client().receipt(*first, *last);
     if (!file.ok()) return file.status();
     if (Status saved = save_file(path, *file); !saved.ok()) return saved;
+    if (node_.json) {
+      JsonObject out;
+      out.add("file", path).add("first_operation", *first).add("last_operation", *last);
+      return print_line(out.text());
+    }
     say("saved to " + path + "; kvswarm verify checks it");
     return Status();
   }

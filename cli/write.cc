@@ -67,6 +67,9 @@ class Write final : public Verb {
     if (queue_ && (ack_ || receipt_ || !receipt_file_.empty())) {
       return Status(StatusCode::usage, "--queue does not wait: it excludes --ack and --receipt");
     }
+    if (node_.timeout_ms && !ack_ && !receipt_ && receipt_file_.empty()) {
+      return Status(StatusCode::usage, "--timeout limits --ack and --receipt; otherwise --wait");
+    }
     if (!receipt_file_.empty()) {
       receipt_ = true;
       if (Status status = check_new_file(receipt_file_); !status.ok()) return status;

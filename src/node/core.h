@@ -407,6 +407,7 @@ class Core {
   std::map<NodeId, std::uint64_t> refill_asked_;  // the same, asked of the store
   std::map<NodeId, std::uint64_t> held_;          // streams that wait until that epoch was seen to
   std::uint64_t refill_again_at_ms_ = 0;          // after one that failed; 0: none did
+  bool refill_failed_ = false;                    // the last one
   std::map<NodeId, bool> recording_;  // heads at the store; true: a newer one is to follow
   EvidenceBook evidence_;
   std::set<ConnectionId> heard_evidence_;  // connections whose evidence came

@@ -44,14 +44,18 @@ void Core::refill_again() {
 void Core::on_reply(const Status& status, reply::Refilled& reply) {
   const NodeId& peer = reply.destination;
   if (!status.ok()) {
-    tell(Severity::error,
-         "what node " + short_hex(peer) + " lost cannot be queued again: " + status.message());
+    if (!refill_failed_) {  // said once until one succeeds
+      tell(Severity::error,
+           "what node " + short_hex(peer) + " lost cannot be queued again: " + status.message());
+    }
+    refill_failed_ = true;
     // With the next head or connection, or after a while: neither may come, and the stream is held.
     refill_asked_.erase(peer);
     constexpr std::uint64_t kPauseMs = 1000;
     refill_again_at_ms_ = now_.monotonic_ms + kPauseMs;
     return;
   }
+  refill_failed_ = false;
   if (reply.result.is_new) {
     delivery_.replace(peer, reply.queue);
     pending_ops_.insert(reply.result.released.begin(), reply.result.released.end());

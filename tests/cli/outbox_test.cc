@@ -54,6 +54,15 @@ TEST_CASE("an acknowledgement or receipt that does not come is exit 6; the ops s
   }
 }
 
+TEST_CASE("a timeout for nothing that is waited for is refused before anything is queued") {
+  const Swarm kvswarm;
+  const Outcome outcome = kvswarm({"write", "--put.k=v", "--timeout", "200ms"});
+  CHECK(outcome.exit_code == 2);
+  CHECK(contains(outcome.errors, "--timeout limits --ack and --receipt"));
+  const Outcome next = kvswarm({"write", "--put.k=v", "--queue", "--json"});
+  CHECK(next.output.starts_with("{\"first_operation\":1,"));
+}
+
 TEST_CASE("a writer that the document does not list is refused before anything is queued") {
   const Swarm kvswarm;
   kvswarm.shell.id("stranger");

@@ -110,7 +110,10 @@ TEST_CASE("a receipt file is asked of a running node, too, and never takes anoth
 
   // Three ops and more, whenever it is wanted.
   REQUIRE(swarm.as("x", {"write", "--put.l=1", "--put.m=2", "--receipt"}).exit_code == 0);
-  REQUIRE(swarm.as("x", {"receipt", "--ops", "2..3", "later"}).exit_code == 0);
+  const Outcome later = swarm.as("x", {"receipt", "--ops", "2..3", "later", "--json"});
+  REQUIRE(later.exit_code == 0);
+  CHECK(nlohmann::json::parse(later.output) ==
+        nlohmann::json{{"file", "later"}, {"first_operation", 2}, {"last_operation", 3}});
   CHECK(outcomes(swarm, "later", swarm.id("x")) ==
         std::map<std::string, std::string>{{"l", "applied"}, {"m", "applied"}});
   CHECK(swarm.as("x", {"receipt", "--ops", "3..4", "more"}).exit_code == 6);

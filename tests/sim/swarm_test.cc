@@ -400,6 +400,10 @@ TEST_CASE("F1: a refill that met a full disk is made once there is room") {
   CHECK(!got(trio.finish(world.get(trio.writer, "b"))).found);
   world.run_for(5'000);
   CHECK(log_of(world, trio.storage).size() == 3);
+  const auto& told = world.told(trio.writer);
+  CHECK(std::count_if(told.begin(), told.end(), [](const std::string& line) {
+          return line.find("cannot be queued again") != std::string::npos;
+        }) == 1);  // and is tried each second
   // Nobody writes and no connection is made; there is only room again.
   world.set_faults(trio.writer, {});
   world.run_for(5'000);
