@@ -17,13 +17,14 @@ namespace kvswarm::node {
 struct Applier::Commit {
   struct Put {
     rows::LeafRow leaf;
-    rows::ValueRow value;
+    std::optional<rows::ValueRow> value;  // one for a row of its own
   };
   std::uint64_t wall_ms = 0;
   std::uint64_t record_index = 0;
   std::vector<log::CommittedBlock> blocks;
   std::map<NodeId, rows::StreamCursor> cursors;
   std::map<Address, std::optional<Put>> changes;  // nullopt: the key goes away
+  std::set<Address> value_rows;                   // of those keys: the value has a row in the store
   std::uint32_t path_groups = 0;                  // of its record so far
   std::uint64_t unswept = 0;                      // bytes of what a sweep may take one day
   std::uint64_t overwritten = 0;                  // bytes of keys' rows, about
@@ -372,18 +373,24 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   }
   ++commit.key_change;
   commit.byte_change += static_cast<std::int64_t>(row.bytes);
-  commit.changes[address] = Commit::Put{row, rows::value_row(op, item.value)};
+  rows::ValueRow value = rows::value_row(op, item.value);
+  if (rows::is_short(value)) row.value = std::move(value);
+  const bool is_short = row.value.has_value();
+  commit.changes[address] =
+      Commit::Put{std::move(row), is_short ? std::nullopt : std::optional(std::move(value))};
   return log::Outcome::applied;
 }
 
-Result<std::optional<rows::LeafRow>> Applier::leaf_row(const Commit& commit,
+Result<std::optional<rows::LeafRow>> Applier::leaf_row(Commit& commit,
                                                        const Address& address) const {
   if (const auto found = commit.changes.find(address); found != commit.changes.end()) {
     return found->second ? std::optional(found->second->leaf) : std::nullopt;
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   if (!row) return std::optional<rows::LeafRow>();
-  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf, rows::decode_leaf_row(rows::leaf(address), *row));
+  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf,
+                           rows::decode_leaf_row(options_.swarm, rows::leaf(address), *row));
+  if (!leaf.value) commit.value_rows.insert(address);
   return std::optional(std::move(leaf));
 }
 
@@ -397,7 +404,7 @@ Result<Hash> Applier::stage_state(const Commit& commit) {
       changes.back().leaf_hash = state::leaf_hash(options_.swarm, state::encode(put->leaf.leaf));
     }
   }
-  LeafRows before(*options_.store);
+  LeafRows before(*options_.store, options_.swarm);
   return trie_->stage(std::move(changes), before);
 }
 
@@ -423,9 +430,12 @@ Status Applier::write(Commit& commit, log::Record record) {
   for (const auto& [address, put] : commit.changes) {
     if (put) {
       commit.batch.put(rows::leaf(address), rows::encode(put->leaf));
-      commit.batch.put(rows::value(address), rows::encode(put->value));
     } else {
       commit.batch.erase(rows::leaf(address));
+    }
+    if (put && put->value) {
+      commit.batch.put(rows::value(address), rows::encode(*put->value));
+    } else if (commit.value_rows.count(address) > 0) {
       commit.batch.erase(rows::value(address));
     }
   }

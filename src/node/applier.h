@@ -142,8 +142,7 @@ class Applier {
   Status apply(Commit& commit, const log::CheckedBlock& block) const;
   Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block,
                                 std::uint32_t index) const;
-  Result<std::optional<rows::LeafRow>> leaf_row(const Commit& commit, const Address& address) const;
-  Result<rows::ValueRow> value_row(const Address& address) const;
+  Result<std::optional<rows::LeafRow>> leaf_row(Commit& commit, const Address& address) const;
   Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
   Status write(Commit& commit, log::Record record);
   void keep_within_memory();

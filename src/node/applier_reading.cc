@@ -13,7 +13,7 @@ class Applier::Entries {
  public:
   Entries(const Applier& applier, Answer& answer) : applier_(applier), answer_(answer) {}
 
-  Status add(const rows::LeafRow& row, const rows::ValueRow& value) {
+  Status add(const rows::LeafRow& row, rows::ValueRow value) {
     const auto [header, is_new] = headers_.try_emplace(
         row.leaf.block_hash, static_cast<std::uint32_t>(answer_.headers.size()));
     if (is_new) {
@@ -24,8 +24,8 @@ class Applier::Entries {
     entry.header = header->second;
     const SwarmId& swarm = applier_.options_.swarm;
     KVSWARM_ASSIGN_OR_RETURN(entry.path, stored_path(*applier_.options_.store, swarm, row));
-    entry.encoded_op = log::encode(op_of(swarm, row, value));
-    entry.value = value.value;
+    entry.encoded_op = log::encode(rows::op_of(swarm, row, value));
+    entry.value = std::move(value.value);
     bytes_ +=
         state::Leaf::kBytes + 32 * entry.path.size() + entry.encoded_op.size() + entry.value.size();
     answer_.entries.push_back(std::move(entry));
@@ -55,13 +55,15 @@ Result<Answer> Applier::read(const Address& address) const {
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   Answer answer = answer_with(row ? AnswerKind::entries : AnswerKind::not_found);
+  std::optional<state::Leaf> known;
   if (row) {
     KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf,
-                             rows::decode_leaf_row(rows::leaf(address), *row));
-    KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, value_row(address));
-    KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, value));
+                             rows::decode_leaf_row(options_.swarm, rows::leaf(address), *row));
+    KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, value_of(*options_.store, leaf));
+    KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, std::move(value)));
+    known = leaf.leaf;
   }
-  SingleLeafRows leaves(*options_.store);
+  SingleLeafRows leaves(*options_.store, options_.swarm, known);
   return proven(std::move(answer), {address, false}, leaves);
 }
 
@@ -72,7 +74,7 @@ Result<Answer> Applier::scan(const Address& from) const {
   const auto values = options_.store->cursor();
   const Bytes table = rows::leaf_table();
   values->seek(rows::value(from));
-  for (leaves->seek(rows::leaf(from)); leaves->valid(); leaves->next(), values->next()) {
+  for (leaves->seek(rows::leaf(from)); leaves->valid(); leaves->next()) {
     const BytesView name = leaves->key();
     if (name.substr(0, table.size()) != table) break;
     if (entries.bytes() >= limits::kScanPageBytes ||
@@ -80,16 +82,21 @@ Result<Answer> Applier::scan(const Address& from) const {
       break;
     }
     KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf,
-                             rows::decode_leaf_row(name, leaves->value()));
+                             rows::decode_leaf_row(options_.swarm, name, leaves->value()));
+    if (leaf.value) {
+      KVSWARM_RETURN_IF_ERROR(entries.add(leaf, *leaf.value));
+      continue;
+    }
     if (!values->valid() || values->key() != rows::value(leaf.leaf.address)) {
       KVSWARM_RETURN_IF_ERROR(values->status());
       return Status(StatusCode::corruption, "the value of a stored key is missing");
     }
-    KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, rows::decode_value_row(values->value()));
-    KVSWARM_RETURN_IF_ERROR(entries.add(leaf, value));
+    KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, rows::decode_value_row(values->value()));
+    KVSWARM_RETURN_IF_ERROR(entries.add(leaf, std::move(value)));
+    values->next();
   }
   KVSWARM_RETURN_IF_ERROR(leaves->status());
-  LeafRows asked(*options_.store);
+  LeafRows asked(*options_.store, options_.swarm);
   return proven(std::move(answer), {from, true}, asked);
 }
 

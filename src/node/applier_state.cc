@@ -17,7 +17,7 @@ Status Applier::load_state() {
   const std::size_t bucket_leaves =
       options_.bucket_leaves != 0 ? options_.bucket_leaves
                                   : bucket_leaves_for(head_.live_keys, options_.state_memory_bytes);
-  LeafRows leaves(*options_.store);
+  LeafRows leaves(*options_.store, options_.swarm);
   auto trie = state::Trie::load(options_.swarm, bucket_leaves, leaves);
   if (!trie.ok()) return trie.status();
   if (trie->root() != head_.state_root) return why_not_the_state();
@@ -34,7 +34,7 @@ void Applier::keep_within_memory() {
   }
   const std::size_t bucket_leaves =
       bucket_leaves_for(head_.live_keys + head_.live_keys / 2, options_.state_memory_bytes);
-  LeafRows leaves(*options_.store);
+  LeafRows leaves(*options_.store, options_.swarm);
   auto trie = state::Trie::load(options_.swarm, bucket_leaves, leaves);
   if (trie.ok() && trie->root() == head_.state_root) {
     trie_ = std::move(trie).value();
@@ -64,7 +64,8 @@ Status Applier::why_not_the_state() const {
 }
 
 Status Applier::check_stored_leaf(BytesView key, BytesView value) const {
-  KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, rows::decode_leaf_row(key, value));
+  KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row,
+                           rows::decode_leaf_row(options_.swarm, key, value));
   return check_leaf_row(row);
 }
 
@@ -76,10 +77,6 @@ Status Applier::check_leaf_row(const rows::LeafRow& row) const {
     return std::move(checked.record);
   };
   return node::check_leaf_row(*options_.store, options_.swarm, row, find);
-}
-
-Result<rows::ValueRow> Applier::value_row(const Address& address) const {
-  return stored_value(*options_.store, address);
 }
 
 Result<rows::BlockRow> Applier::block_row(const rows::LeafRow& row) const {

@@ -71,9 +71,8 @@ Result<bool> BlockSweep::walk(store::Store& store, const Bytes& table,
 
 Status BlockSweep::mark(store::Store& store) {
   const auto mark_row = [this](const store::Cursor& cursor) -> Status {
-    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row,
-                             rows::decode_leaf_row(cursor.key(), cursor.value()));
-    const std::uint64_t record = row.leaf.record_number;
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafPlace row, rows::decode_leaf_place(cursor.value()));
+    const std::uint64_t record = row.record;
     if (record >= live_.size()) return {};
     live_[record] = true;
     if (row.path_group > 1) live_paths_[word_of(record, row.path_group)] |= bit_of(row.path_group);

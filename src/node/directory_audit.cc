@@ -183,7 +183,7 @@ Status Auditing::check_state() {
     if (cursor->key().substr(0, table.size()) != table) break;
     tell(Stage::state, out_.keys++);
     const std::string place = "the key at address " + to_hex(cursor->key().substr(table.size()));
-    const auto row = rows::decode_leaf_row(cursor->key(), cursor->value());
+    const auto row = rows::decode_leaf_row(swarm_, cursor->key(), cursor->value());
     if (!row.ok()) return row.status().with_context(place);
     KVSWARM_RETURN_IF_ERROR(check_leaf_row(store_, swarm_, *row, find).with_context(place));
     ++live_[row->leaf.record_number];
@@ -193,7 +193,7 @@ Status Auditing::check_state() {
   if (out_.keys != out_.head.live_keys || bytes != out_.head.live_bytes) {
     return corrupt("the head counts other keys or bytes than there are");
   }
-  LeafRows leaves(store_);
+  LeafRows leaves(store_, swarm_);
   KVSWARM_ASSIGN_OR_RETURN(
       const auto trie,
       state::Trie::load(swarm_, bucket_leaves_for(out_.keys, state_memory_bytes_), leaves));
@@ -270,7 +270,7 @@ Status Auditing::replay() {
   }
   std::vector<Replayed> leaves;
   leaves.reserve(count);
-  LeafRows stored(store_);
+  LeafRows stored(store_, swarm_);
   KVSWARM_RETURN_IF_ERROR(stored.seek({}));
   while (true) {
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf, stored.next());

@@ -9,7 +9,7 @@ Status corrupt(const std::string& what) { return {StatusCode::corruption, what};
 
 // The op and the value are those that the leaf and its row speak of.
 Status check_written(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
-  const log::Op op = op_of(swarm, row, value);
+  const log::Op op = rows::op_of(swarm, row, value);
   if (log::op_hash(swarm, log::encode(op)) != row.leaf.op_hash) {
     return corrupt("its op or its value is not the one that the leaf names");
   }
@@ -40,7 +40,7 @@ Status check_committed(const log::Record& record, const rows::LeafRow& row) {
 
 Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::LeafRow& row,
                       const FindRecord& find) {
-  KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, stored_value(store, row.leaf.address));
+  KVSWARM_ASSIGN_OR_RETURN(const rows::ValueRow value, value_of(store, row));
   KVSWARM_RETURN_IF_ERROR(check_written(swarm, row, value));
   KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow block, stored_block(store, row));
   if (log::block_hash(swarm, block.header) != row.leaf.block_hash) {
@@ -57,10 +57,11 @@ Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::Lea
   return check_committed(record, row);
 }
 
-Result<rows::ValueRow> stored_value(store::Store& store, const Address& address) {
-  KVSWARM_ASSIGN_OR_RETURN(const auto row, store.get(rows::value(address)));
-  if (!row) return corrupt("the value of a stored key is missing");
-  return rows::decode_value_row(*row);
+Result<rows::ValueRow> value_of(store::Store& store, const rows::LeafRow& row) {
+  if (row.value) return *row.value;
+  KVSWARM_ASSIGN_OR_RETURN(const auto stored, store.get(rows::value(row.leaf.address)));
+  if (!stored) return corrupt("the value of a stored key is missing");
+  return rows::decode_value_row(*stored);
 }
 
 Result<rows::BlockRow> stored_block(store::Store& store, const rows::LeafRow& row) {
@@ -80,17 +81,6 @@ Result<log::Proof> stored_path(store::Store& store, const SwarmId& swarm,
   const std::size_t index = row.leaf.index % log::PathGroup::kLeaves;
   if (index >= group.leaves.size()) return corrupt("the path of a stored key is another's");
   return log::path_in(log::op_tree(swarm), group, index);
-}
-
-log::Op op_of(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
-  log::Op op;
-  op.flags = value.flags;
-  op.number = row.op_number;
-  op.key = value.key;
-  op.value_length = value.value.size();
-  op.value_root = value.value_root ? *value.value_root : log::value_root(swarm, value.value);
-  op.extension = value.extension;
-  return op;
 }
 
 }  // namespace kvswarm::node

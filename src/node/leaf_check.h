@@ -17,10 +17,8 @@ Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::Lea
                       const FindRecord& find);
 
 // What belongs to a leaf row; corruption when it is missing.
-Result<rows::ValueRow> stored_value(store::Store& store, const Address& address);
+Result<rows::ValueRow> value_of(store::Store& store, const rows::LeafRow& row);
 Result<rows::BlockRow> stored_block(store::Store& store, const rows::LeafRow& row);
 Result<log::Proof> stored_path(store::Store& store, const SwarmId& swarm, const rows::LeafRow& row);
-// The op that the two rows are of.
-log::Op op_of(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value);
 
 }  // namespace kvswarm::node

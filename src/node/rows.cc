@@ -50,6 +50,25 @@ BlockPlace read_place(Reader& in) {
   return place;
 }
 
+// Where the value of a leaf row is.
+constexpr std::uint8_t kApart = 0;
+constexpr std::uint8_t kShort = 1;
+
+// The beginning of a leaf row.
+void read_leaf_place(Reader& in, LeafRow& out) {
+  out.leaf.block_hash = in.fixed<Hash>();
+  out.writer = in.fixed<NodeId>();
+  const std::uint64_t index = in.varint();
+  if (index >= limits::kBlockOps) in.fail();
+  out.leaf.index = static_cast<std::uint32_t>(index);
+  out.leaf.document_number = in.varint();
+  out.leaf.hold_number = in.varint();
+  out.leaf.record_number = in.varint();
+  const std::uint64_t group = in.varint();
+  if (group > std::numeric_limits<std::uint32_t>::max()) in.fail();
+  out.path_group = static_cast<std::uint32_t>(group);
+}
+
 }  // namespace
 
 Bytes format() { return meta("format"); }
@@ -192,37 +211,56 @@ Result<PathGroupPlace> decode_path_group_place(BytesView bytes) {
 
 Bytes encode(const LeafRow& row) {
   Writer out;
-  out.fixed(row.leaf.op_hash).fixed(row.leaf.block_hash).fixed(row.writer).varint(row.leaf.index);
+  out.fixed(row.leaf.block_hash).fixed(row.writer).varint(row.leaf.index);
   out.varint(row.leaf.document_number).varint(row.leaf.hold_number).varint(row.leaf.record_number);
-  out.varint(row.incarnation).varint(row.number).varint(row.op_number).varint(row.bytes);
-  return out.varint(row.path_group).take();
+  out.varint(row.path_group).varint(row.incarnation).varint(row.number).varint(row.op_number);
+  if (row.value) return out.u8(kShort).raw(encode(*row.value)).take();
+  return out.u8(kApart).fixed(row.leaf.op_hash).varint(row.bytes).take();
 }
 
-Result<LeafRow> decode_leaf_row(BytesView key, BytesView value) {
+Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView value) {
   Reader name(key);
   LeafRow out;
   if (name.u8() != kLeaf) name.fail();
   out.leaf.address = name.fixed<Address>();
   KVSWARM_RETURN_IF_ERROR(name.finish("key of a leaf row"));
   Reader in(value);
-  out.leaf.op_hash = in.fixed<Hash>();
-  out.leaf.block_hash = in.fixed<Hash>();
-  out.writer = in.fixed<NodeId>();
-  const std::uint64_t index = in.varint();
-  if (index >= limits::kBlockOps) in.fail();
-  out.leaf.index = static_cast<std::uint32_t>(index);
-  out.leaf.document_number = in.varint();
-  out.leaf.hold_number = in.varint();
-  out.leaf.record_number = in.varint();
+  read_leaf_place(in, out);
   out.incarnation = in.varint();
   out.number = in.varint();
   out.op_number = in.varint();
-  out.bytes = in.varint();
-  const std::uint64_t group = in.varint();
-  if (group > std::numeric_limits<std::uint32_t>::max()) in.fail();
-  out.path_group = static_cast<std::uint32_t>(group);
+  const std::uint8_t form = in.u8();
+  if (form == kApart) {
+    out.leaf.op_hash = in.fixed<Hash>();
+    out.bytes = in.varint();
+  } else if (form == kShort && in.remaining() <= kShortValueBytes) {
+    KVSWARM_ASSIGN_OR_RETURN(out.value, decode_value_row(in.raw(in.remaining())));
+    out.bytes = out.value->key.size() + out.value->value.size();
+    out.leaf.op_hash = log::op_hash(swarm, log::encode(op_of(swarm, out, *out.value)));
+  } else {
+    in.fail();
+  }
   KVSWARM_RETURN_IF_ERROR(in.finish("leaf row"));
   return out;
+}
+
+Result<LeafPlace> decode_leaf_place(BytesView value) {
+  Reader in(value);
+  LeafRow row;
+  read_leaf_place(in, row);
+  if (!in.ok()) return in.finish("leaf row");
+  return LeafPlace{row.leaf.record_number, row.path_group};
+}
+
+log::Op op_of(const SwarmId& swarm, const LeafRow& row, const ValueRow& value) {
+  log::Op op;
+  op.flags = value.flags;
+  op.number = row.op_number;
+  op.key = value.key;
+  op.value_length = value.value.size();
+  op.value_root = value.value_root ? *value.value_root : log::value_root(swarm, value.value);
+  op.extension = value.extension;
+  return op;
 }
 
 ValueRow value_row(const log::Op& op, BytesView value) {
@@ -233,6 +271,11 @@ ValueRow value_row(const log::Op& op, BytesView value) {
   if (value.size() > kDerivedRootBytes) row.value_root = op.value_root;
   row.value = Bytes(value);
   return row;
+}
+
+bool is_short(const ValueRow& row) {
+  return row.key.size() + row.value.size() <= kShortValueBytes &&
+         encode(row).size() <= kShortValueBytes;
 }
 
 Bytes encode(const ValueRow& row) {

@@ -115,22 +115,7 @@ struct PathGroupPlace {
 };
 Result<PathGroupPlace> decode_path_group_place(BytesView bytes);
 
-// What a commit and the state's tree need to know of a present key: a short row, since a start
-// reads all of them.
-struct LeafRow {
-  state::Leaf leaf;
-  NodeId writer;
-  std::uint64_t incarnation = 0;
-  std::uint64_t number = 0;      // of the block
-  std::uint64_t op_number = 0;   // the writer's
-  std::uint64_t bytes = 0;       // of key and value
-  std::uint32_t path_group = 0;  // of its record; 0: its block has no other op
-};
-Bytes encode(const LeafRow& row);
-// Of a whole row: the address stands in its key.
-Result<LeafRow> decode_leaf_row(BytesView key, BytesView value);
-
-// What an answer needs besides, one for each leaf row: what the op says and its leaf row does not.
+// What an answer needs of an op besides: what it says and its leaf row does not.
 struct ValueRow {
   std::uint16_t flags = 0;
   Bytes key;
@@ -144,6 +129,35 @@ inline constexpr std::size_t kDerivedRootBytes = 1024;
 ValueRow value_row(const log::Op& op, BytesView value);
 Bytes encode(const ValueRow& row);
 Result<ValueRow> decode_value_row(BytesView bytes);
+
+// What a commit and the state's tree need to know of a present key: a short row, since a start
+// reads all of them.
+struct LeafRow {
+  state::Leaf leaf;
+  NodeId writer;
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;      // of the block
+  std::uint64_t op_number = 0;   // the writer's
+  std::uint64_t bytes = 0;       // of key and value
+  std::uint32_t path_group = 0;  // of its record; 0: its block has no other op
+  // A short one stands in this row, and instead of the op's hash; another has a row of its own.
+  std::optional<ValueRow> value{};
+};
+// Up to so many bytes of an encoded value row are short: one row read less, and 76 bytes on the
+// disk.
+inline constexpr std::size_t kShortValueBytes = 256;
+bool is_short(const ValueRow& row);
+Bytes encode(const LeafRow& row);
+// Of a whole row: the address stands in its key, and the op's hash may have to be made.
+Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView value);
+// What a sweep wants of it, which costs less.
+struct LeafPlace {
+  std::uint64_t record = 0;
+  std::uint32_t path_group = 0;
+};
+Result<LeafPlace> decode_leaf_place(BytesView value);
+// The op that the two are of.
+log::Op op_of(const SwarmId& swarm, const LeafRow& row, const ValueRow& value);
 
 // The newest head of another node that this one accepted, with the node's table of holds.
 struct SeenHead {

@@ -8,8 +8,8 @@
 namespace kvswarm::node {
 namespace {
 
-Result<state::Leaf> decoded(BytesView key, BytesView value) {
-  const auto row = rows::decode_leaf_row(key, value);
+Result<state::Leaf> decoded(const SwarmId& swarm, BytesView key, BytesView value) {
+  const auto row = rows::decode_leaf_row(swarm, key, value);
   if (row.ok()) return row->leaf;
   const BytesView address = key.substr(rows::leaf_table().size(), 4);
   return row.status().with_context("the row at address " + to_hex(address));
@@ -29,18 +29,23 @@ Result<std::optional<state::Leaf>> LeafRows::next() {
     KVSWARM_RETURN_IF_ERROR(cursor_->status());
     return std::optional<state::Leaf>();
   }
-  KVSWARM_ASSIGN_OR_RETURN(const state::Leaf leaf, decoded(cursor_->key(), cursor_->value()));
+  KVSWARM_ASSIGN_OR_RETURN(const state::Leaf leaf,
+                           decoded(swarm_, cursor_->key(), cursor_->value()));
   cursor_->next();
   return std::optional(leaf);
 }
 
 Status SingleLeafRows::seek(const Address& at_or_after) {
-  const Bytes name = rows::leaf(at_or_after);
-  KVSWARM_ASSIGN_OR_RETURN(const auto row, store_->get(name));
   first_.reset();
   only_first_.reset();
+  if (known_ && known_->address == at_or_after) {
+    first_ = known_;
+    return {};
+  }
+  const Bytes name = rows::leaf(at_or_after);
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, store_->get(name));
   if (!row) return rest_.seek(at_or_after);
-  KVSWARM_ASSIGN_OR_RETURN(first_, decoded(name, *row));
+  KVSWARM_ASSIGN_OR_RETURN(first_, decoded(swarm_, name, *row));
   return {};
 }
 

@@ -13,25 +13,29 @@ namespace kvswarm::node {
 // row that is none. Thread: one.
 class LeafRows final : public state::LeafCursor {
  public:
-  explicit LeafRows(store::Store& store) : store_(&store) {}
+  LeafRows(store::Store& store, const SwarmId& swarm) : store_(&store), swarm_(swarm) {}
   Status seek(const Address& at_or_after) override;
   Result<std::optional<state::Leaf>> next() override;
 
  private:
   store::Store* store_;  // not owned
+  SwarmId swarm_;
   std::unique_ptr<store::Cursor> cursor_;
 };
 
 // The same for a few buckets at a time: the first leaf of one is asked for by its name, which costs
-// less than a cursor; the rest of the bucket, if any, is walked to.
+// less than a cursor; the rest of the bucket, if any, is walked to. `known`: a leaf that was read.
 class SingleLeafRows final : public state::LeafCursor {
  public:
-  explicit SingleLeafRows(store::Store& store) : store_(&store), rest_(store) {}
+  SingleLeafRows(store::Store& store, const SwarmId& swarm, std::optional<state::Leaf> known)
+      : store_(&store), swarm_(swarm), known_(std::move(known)), rest_(store, swarm) {}
   Status seek(const Address& at_or_after) override;
   Result<std::optional<state::Leaf>> next() override;
 
  private:
   store::Store* store_;  // not owned
+  SwarmId swarm_;
+  std::optional<state::Leaf> known_;
   LeafRows rest_;
   std::optional<state::Leaf> first_;   // to be given next
   std::optional<Address> only_first_;  // given by name: the cursor is not behind it yet

@@ -32,7 +32,6 @@ void commit_and_lie(World& world, NodeIndex liar, NodeIndex writer, std::uint64_
   store::MemoryStore& disk = world.memory(liar);
   const Address address = state::address_of(world.document().swarm(), "k");
   const auto leaf = disk.get(node::rows::leaf(address)).value();
-  const auto value = disk.get(node::rows::value(address)).value();
   const auto block =
       world.memory(writer).get(node::rows::outgoing(world.id(liar), 1, number)).value();
   REQUIRE(block.has_value());
@@ -43,7 +42,6 @@ void commit_and_lie(World& world, NodeIndex liar, NodeIndex writer, std::uint64_
   REQUIRE(backend->execute(std::move(commit), 1).status.ok());
   store::Batch batch;
   batch.put(node::rows::leaf(address), *leaf);
-  batch.put(node::rows::value(address), *value);
   REQUIRE(disk.write(batch, store::Sync::yes).ok());
   node::sign_state(disk, world.key(liar));
 }

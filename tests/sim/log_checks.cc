@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/holds.h"
+#include "node/leaf_check.h"
 #include "node/rows.h"
 #include "state/leaf.h"
 
@@ -237,12 +238,12 @@ Status LogChecks::compare_state(const Reading& reading) const {
     const Address address = state::address_of(world_.document().swarm(), key);
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf,
                              world_.disk(reading.node).rows().get(rows::leaf(address)));
-    KVSWARM_ASSIGN_OR_RETURN(const auto value,
-                             world_.disk(reading.node).rows().get(rows::value(address)));
-    if (!leaf || !value) return broken("X2: " + node + " lacks " + key + ", which its log applied");
-    KVSWARM_ASSIGN_OR_RETURN(const auto leaf_row,
-                             rows::decode_leaf_row(rows::leaf(address), *leaf));
-    KVSWARM_ASSIGN_OR_RETURN(const auto value_row, rows::decode_value_row(*value));
+    if (!leaf) return broken("X2: " + node + " lacks " + key + ", which its log applied");
+    KVSWARM_ASSIGN_OR_RETURN(
+        const auto leaf_row,
+        rows::decode_leaf_row(world_.document().swarm(), rows::leaf(address), *leaf));
+    KVSWARM_ASSIGN_OR_RETURN(const auto value_row,
+                             node::value_of(world_.disk(reading.node).rows(), leaf_row));
     const bool is_it = leaf_row.writer == entry.writer && leaf_row.op_number == entry.number &&
                        value_row.value == entry.value;
     if (!is_it) {

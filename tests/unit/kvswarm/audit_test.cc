@@ -33,11 +33,9 @@ void commit_and_lie(const Swarm& swarm) {
   const Address address = state::address_of(
       log::decode_block_header(log::decode_signed_block(*block).value().header).value().swarm, "k");
   std::optional<Bytes> leaf;
-  std::optional<Bytes> value;
   {
     const auto store = store_of(directory);
     leaf = store->get(node::rows::leaf(address)).value();
-    value = store->get(node::rows::value(address)).value();
   }
   {
     DirectoryOptions options;
@@ -53,7 +51,6 @@ void commit_and_lie(const Swarm& swarm) {
   const auto store = store_of(directory);
   store::Batch batch;
   batch.put(node::rows::leaf(address), *leaf);
-  batch.put(node::rows::value(address), *value);
   REQUIRE(store->write(batch, store::Sync::yes).ok());
   node::sign_state(*store, crypto::read_identity(directory).value());
 }

@@ -166,6 +166,38 @@ TEST_CASE("X2: state is the fold of the log, also after a restart") {
   CHECK(log_length(pair) == before.length + 1);
 }
 
+TEST_CASE("a value has a row of its own while it is long, and no other is left behind") {
+  Pair pair;
+  const Bytes small = "v";
+  const Bytes large(rows::kShortValueBytes, 'v');
+  const auto value_rows = [&pair] {
+    std::size_t count = 0;
+    for (const auto& [name, row] : pair.storage.disk.image()) {
+      count += name.starts_with(rows::value_table()) ? 1 : 0;
+    }
+    return count;
+  };
+  const auto put = [](const Bytes& key, const Bytes& value) {
+    return WriteOp{log::OpKind::put, key, value};
+  };
+  const auto del = [](const Bytes& key) { return WriteOp{log::OpKind::del, key, {}}; };
+  // What two keys hold before, one op or two of one commit, and how many rows that leaves.
+  for (const Bytes& before : {small, large}) {
+    for (const Bytes& after : {small, large}) {
+      pair.commit({pair.flush({put("k", before), put("l", before)})});
+      CHECK(value_rows() == (before == large ? 2 : 0));
+      pair.commit({pair.flush({put("k", after)})});
+      pair.commit({pair.flush({put("l", before == large ? small : large), put("l", after)})});
+      CHECK(value_rows() == (after == large ? 2 : 0));
+      pair.storage.open();
+      CHECK(pair.read("k").entries.at(0).value == after);
+      CHECK(pair.read("l").entries.at(0).value == after);
+      pair.commit({pair.flush({del("k"), put("l", large), del("l")})});
+      CHECK(value_rows() == 0);
+    }
+  }
+}
+
 TEST_CASE("F1: each head proves that it extends the one that a session was told before") {
   Pair pair;
   const SwarmId& swarm = pair.document->swarm();
@@ -240,7 +272,9 @@ TEST_CASE("a scan gives every key once, page by page, with its proof") {
   std::vector<WriteOp> ops;
   for (int i = 0; i < 3000; ++i) {
     keys.insert("key " + std::to_string(i));
-    ops.push_back({log::OpKind::put, "key " + std::to_string(i), Bytes(300, 'x')});
+    // Some values stand in leaf rows, and some in rows of their own.
+    const std::size_t bytes = i % 3 == 0 ? 20 : 400;
+    ops.push_back({log::OpKind::put, "key " + std::to_string(i), Bytes(bytes, 'x')});
   }
   pair.commit({pair.flush(std::move(ops))});
   Address from;

@@ -142,11 +142,9 @@ TEST_CASE("A4: a holder that keeps an old value, or what was deleted, is caught"
 TEST_CASE("A4: a holder that signs a state with what its log never applied is caught") {
   Checking talk;
   talk.deliver_until_asked({put("k", "v")}, [&talk] {
-    Liar::Kept kept = talk.pair.keep("k");
-    rows::LeafRow row = talk.pair.leaf_row("k", kept);
+    rows::LeafRow row = talk.pair.leaf_row("k", talk.pair.keep("k"));
     row.leaf.op_hash.data[0] ^= 1;
-    kept.leaf = rows::encode(row);
-    talk.pair.lie("k", kept);
+    talk.pair.lie("k", Liar::apart(row));
   });
   talk.answer();
   CHECK(talk.proven().fault == Fault::invented);

@@ -82,6 +82,10 @@ TEST_CASE("A4: damage to any row of log and state is found, with its place") {
   Whole whole;
   const auto row = [&whole](const Bytes& name) { return whole.storage.disk_row(name); };
   const Bytes leaf_name = rows::leaf(whole.address("c"));
+  const auto leaf_row = [&] {
+    return rows::decode_leaf_row(whole.document->swarm(), leaf_name, row(leaf_name)).value();
+  };
+  const Hash whole_op_hash = leaf_row().leaf.op_hash;
   SECTION("a record") {
     log::Record record = log::decode_record(row(rows::record(1))).value();
     record.time_ms += 1;
@@ -106,15 +110,22 @@ TEST_CASE("A4: damage to any row of log and state is found, with its place") {
     whole.check_found("the cursor of writer " + to_hex(whole.writer.key.id()), "last block");
   }
   SECTION("a leaf row's end, which no root covers") {
-    rows::LeafRow leaf = rows::decode_leaf_row(leaf_name, row(leaf_name)).value();
+    rows::LeafRow leaf = leaf_row();
+    put_row(whole, rows::value(whole.address("c")), rows::encode(*leaf.value));
+    leaf.value.reset();
     ++leaf.bytes;
     put_row(whole, leaf_name, rows::encode(leaf));
     whole.check_found(to_hex(whole.address("c")), "does not say what its op says");
   }
   SECTION("a value") {
-    rows::ValueRow value = rows::decode_value_row(row(rows::value(whole.address("c")))).value();
-    value.value = "4";
-    put_row(whole, rows::value(whole.address("c")), rows::encode(value));
+    rows::LeafRow leaf = leaf_row();
+    leaf.value->value = "4";
+    put_row(whole, leaf_name, rows::encode(leaf));
+    whole.check_found(to_hex(whole.address("c")), "its op is not in its block");
+    put_row(whole, rows::value(whole.address("c")), rows::encode(*leaf.value));
+    leaf.value.reset();
+    leaf.leaf.op_hash = whole_op_hash;
+    put_row(whole, leaf_name, rows::encode(leaf));
     whole.check_found(to_hex(whole.address("c")), "value");
   }
   SECTION("a block's signature") {

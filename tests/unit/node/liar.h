@@ -20,7 +20,7 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
   const auto row = [&disk](const Bytes& name) { return disk.get(name).value().value(); };
   log::Head head =
       log::decode_head(log::decode_signed_head(row(rows::head())).value().head).value();
-  LeafRows leaves(disk);
+  LeafRows leaves(disk, head.swarm);
   const auto trie = state::Trie::load(head.swarm, 1, leaves);
   REQUIRE(trie.ok());
   head.state_root = trie->root();
@@ -29,7 +29,7 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
   for (auto leaf = leaves.next(); leaf.ok() && *leaf; leaf = leaves.next()) {
     ++head.live_keys;
     const Bytes name = rows::leaf((*leaf)->address);
-    head.live_bytes += rows::decode_leaf_row(name, row(name)).value().bytes;
+    head.live_bytes += rows::decode_leaf_row(head.swarm, name, row(name)).value().bytes;
   }
   log::Record record = log::decode_record(row(rows::record(head.length - 1))).value();
   record.state_root = head.state_root;
@@ -64,7 +64,15 @@ struct Liar : Pair {
             storage.disk.get(rows::value(address(key))).value()};
   }
   rows::LeafRow leaf_row(const Bytes& key, const Kept& kept) const {
-    return rows::decode_leaf_row(rows::leaf(address(key)), *kept.leaf).value();
+    return rows::decode_leaf_row(document->swarm(), rows::leaf(address(key)), *kept.leaf).value();
+  }
+  // Rows that say all that this one does, of which nothing is derived.
+  static Kept apart(rows::LeafRow row) {
+    Kept kept;
+    if (row.value) kept.value = rows::encode(*row.value);
+    row.value.reset();
+    kept.leaf = rows::encode(row);
+    return kept;
   }
   // The state has for this key what it once had, or what never was.
   void lie(const Bytes& key, const Kept& instead) {

@@ -178,10 +178,11 @@ TEST_CASE("a node's reads of its own store go through the same check") {
   };
   REQUIRE(get().ok());
   CHECK(std::get<GetOutcome>(*get()).value.value == "v");
-  // The value's row is not what it was.
-  const Bytes name = rows::value(talk.pair.get_of("k").address);
-  rows::ValueRow row = rows::decode_value_row(talk.pair.storage.disk_row(name)).value();
-  row.value = "w";
+  // The value is not what it was.
+  const SwarmId& swarm = talk.pair.document->swarm();
+  const Bytes name = rows::leaf(talk.pair.get_of("k").address);
+  auto row = rows::decode_leaf_row(swarm, name, talk.pair.storage.disk_row(name)).value();
+  row.value->value = "w";
   store::Batch batch;
   batch.put(name, rows::encode(row));
   REQUIRE(talk.pair.storage.disk.write(batch, store::Sync::yes).ok());

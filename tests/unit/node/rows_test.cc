@@ -170,7 +170,7 @@ TEST_CASE("a block row comes back, and only whole") {
 
 TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in its key") {
   const Bytes name = leaf(leaf_row().leaf.address);
-  const auto decode = [&name](BytesView bytes) { return decode_leaf_row(name, bytes); };
+  const auto decode = [&name](BytesView bytes) { return decode_leaf_row(SwarmId{}, name, bytes); };
   const Bytes bytes = encode(leaf_row());
   const auto decoded = decode(bytes);
   REQUIRE(decoded.ok());
@@ -185,7 +185,7 @@ TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in it
   CHECK(accepted_lengths(bytes, decode) == 0);
   CHECK(ambiguous(bytes, decode) == 0);
 
-  const auto name_of = [&bytes](BytesView key) { return decode_leaf_row(key, bytes); };
+  const auto name_of = [&bytes](BytesView key) { return decode_leaf_row(SwarmId{}, key, bytes); };
   CHECK(accepted_lengths(name, name_of) == 0);
   CHECK_FALSE(name_of(value(leaf_row().leaf.address)).ok());
   LeafRow last = leaf_row();
@@ -194,6 +194,41 @@ TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in it
   CHECK(decode(encode(last))->path_group == last.path_group);
   last.leaf.index = limits::kBlockOps;
   CHECK_FALSE(decode(encode(last)).ok());
+}
+
+TEST_CASE("a short leaf row has its value, and its op's hash and bytes are made from that") {
+  LeafRow row = leaf_row();
+  row.value = small_value_row();
+  const Bytes name = leaf(row.leaf.address);
+  const auto decode = [&name](BytesView bytes) { return decode_leaf_row(SwarmId{}, name, bytes); };
+  const Bytes bytes = encode(row);
+  const auto decoded = decode(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->value == row.value);
+  const log::Op op = op_of(SwarmId{}, row, *row.value);
+  CHECK(op.number == row.op_number);
+  CHECK(op.key == "greeting");
+  CHECK(decoded->leaf.op_hash == log::op_hash(SwarmId{}, log::encode(op)));
+  CHECK(decoded->leaf.block_hash == row.leaf.block_hash);
+  CHECK(decoded->bytes == 10);
+  CHECK(decoded->op_number == 7);
+  CHECK(encode(*decoded) == bytes);
+  CHECK(accepted_prefixes(bytes, bytes.size() - 2, decode) == 0);  // its value is the rest
+  CHECK(ambiguous(bytes, decode) == 0);
+  for (const Bytes& whole : {bytes, encode(leaf_row())}) {
+    const auto place = decode_leaf_place(whole);
+    REQUIRE(place.ok());
+    CHECK(place->record == row.leaf.record_number);
+    CHECK(place->path_group == 1);
+  }
+  CHECK_FALSE(decode_leaf_place(bytes.substr(0, 60)).ok());
+
+  row.value->value = Bytes(kShortValueBytes - encode(small_value_row()).size() + 2, 'v');
+  CHECK(is_short(*row.value));
+  CHECK(decode(encode(row)).ok());
+  row.value->value += "v";
+  CHECK_FALSE(is_short(*row.value));
+  CHECK_FALSE(decode(encode(row)).ok());
 }
 
 TEST_CASE("a path group is what docs/formats/store.md says") {

@@ -103,9 +103,7 @@ TEST_CASE("A4: a node that keeps an old value, or a deleted key, is provably fal
     REQUIRE(row.leaf.index == 1);
     row.leaf.index = 0;
     row.leaf.op_hash = log::check_block(story.document->swarm(), twice).value().op_hashes[0];
-    Liar::Kept earlier = story.keep("k");
-    earlier.leaf = rows::encode(row);
-    story.lie("k", earlier);
+    story.lie("k", Liar::apart(row));
     const auto facts = found(story, story.evidence("k", {story.entry(3, {twice})}));
     CHECK(facts.fault == Fault::outdated);
     CHECK(facts.shown_record == 3);
@@ -116,11 +114,9 @@ TEST_CASE("A4: a node that dresses up an old value as a newer one is provably fa
   Story story;
   rows::LeafRow row = story.leaf_row("k", story.old_value);
   const auto told = [&story](const rows::LeafRow& leaf) {
-    Liar::Kept kept = story.old_value;
     rows::LeafRow told_row = leaf;
     told_row.path_group = 0;  // there is none in that record; what the path says does not matter
-    kept.leaf = rows::encode(told_row);
-    story.lie("k", kept);
+    story.lie("k", Liar::apart(told_row));
     return found(story, story.evidence("k", {story.entry(2, {story.second}, "k")})).fault;
   };
   SECTION("as if the newer record had applied the old block") {
@@ -140,14 +136,11 @@ TEST_CASE("A4: a node that dresses up an old value as a newer one is provably fa
     const auto newest = story.leaf_row("k", story.keep("k"));
     row = newest;
     row.leaf.index = 1;
-    Liar::Kept kept = story.old_value;
-    kept.leaf = rows::encode(row);
-    story.lie("k", kept);
+    story.lie("k", Liar::apart(row));
     CHECK(is_accused(story, story.evidence("k", {story.entry(2, {story.second})})));
     row.leaf.index = 2;  // the block has two
     row.path_group = 0;  // so that the answer has some path
-    kept.leaf = rows::encode(row);
-    story.lie("k", kept);
+    story.lie("k", Liar::apart(row));
     CHECK(is_accused(story, story.evidence("k", {story.entry(2, {story.second}, "k")})));
   }
   SECTION("under a document that was not in force") {
