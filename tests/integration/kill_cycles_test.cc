@@ -1,7 +1,8 @@
 // Nodes and verbs are killed with -9 at any moment, a hundred times, and at one write-like system
 // call after the other: what was acked is read back, and the logs pass their audits (D1, D3, X1).
 //
-// KVSWARM_KILLS=N makes it N kills, KVSWARM_KILL_EVERY_CALL=1 each of the first 500 calls.
+// KVSWARM_KILLS=N makes it N kills, KVSWARM_KILL_SEED=N other moments, KVSWARM_KILL_EVERY_CALL=1
+// each of the first 500 calls.
 #include <signal.h>
 
 #include <algorithm>
@@ -138,7 +139,7 @@ class Cycles {
   }
 
   Swarm swarm_{{{"a", 1}}, {"x"}};
-  std::mt19937 random_{20140803};
+  std::mt19937 random_{static_cast<unsigned>(number_from("KVSWARM_KILL_SEED", 20140803))};
   // What a key may hold, oldest first: the first is acked.
   std::map<std::string, std::vector<std::string>> model_;
   std::map<std::size_t, Entries> written_;

@@ -39,12 +39,12 @@ class Episode {
     if (out.status.ok()) out.status = check();
     out.trace = world_.trace();
     out.virtual_ms = world_.now_ms() - began_ms_;
-    out.counts = faults_->counts();
+    out.faults = faults_->counts();
+    out.faults["restores"] = restores_;
+    out.faults["lies"] = liar_.lies();
     out.counts["ops"] = history_.ops().size();
     out.counts["reads"] = history_.reads().size();
     out.counts["undecided"] = history_.undecided();
-    out.counts["restores"] = restores_;
-    out.counts["lies"] = liar_.lies();
     out.counts["documents"] = documents_.size() - 1;
     out.counts["nodes"] = nodes_;
     out.counts["on LevelDB"] = world_.on_level_db ? 1 : 0;

@@ -27,7 +27,8 @@ struct EpisodeResult {
   Status status;  // else the first promise that did not hold, by its letter
   std::uint64_t trace = 0;
   std::uint64_t virtual_ms = 0;
-  std::map<std::string, std::uint64_t> counts;  // of what happened: ops, reads, faults by kind
+  std::map<std::string, std::uint64_t> counts;  // of what was asked for: ops, reads, documents
+  std::map<std::string, std::uint64_t> faults;  // that happened, by kind
 };
 
 EpisodeResult run_episode(const EpisodeOptions& options);

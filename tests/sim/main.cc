@@ -2,6 +2,7 @@
 #include <charconv>
 #include <chrono>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -28,10 +29,17 @@ nodes under faults that the seed draws; then everything heals, and the promises 
   --bug NAME  makes a mistake on purpose, in a build with KVSWARM_PLANTED_BUGS, and ends with the
               first seed that finds it; `--bug list` tells their names and promises
 
+The last line sums up: seeds, simulated hours, faults by kind, then what was asked for. An interrupt
+(Ctrl-C) or SIGTERM ends the run after the seed that is running, with that line.
+
 Exits 0 when all promises held, 1 when one did not (with the command that replays it), 2 for
 arguments that are malformed.
 example: kvswarm_sim --seed 1 --count 100
 )";
+
+volatile std::sig_atomic_t is_interrupted = 0;
+
+void interrupt(int) { is_interrupted = 1; }
 
 struct Arguments {
   std::optional<std::uint64_t> seed;
@@ -128,19 +136,28 @@ class Runs {
     tell(seed, result);
     virtual_ms_ += result.virtual_ms;
     for (const auto& [what, count] : result.counts) counts_[what] += count;
+    for (const auto& [what, count] : result.faults) faults_[what] += count;
   }
 
   std::uint64_t failed() const { return failed_; }
 
   int finish(double seconds) const {
-    std::printf("%" PRIu64 " seeds, %" PRIu64 " failed, %.1f simulated hours in %.1f s;", seeds_,
-                failed_, static_cast<double>(virtual_ms_) / 3.6e6, seconds);
-    for (const auto& [what, count] : counts_) std::printf(" %s %" PRIu64, what.c_str(), count);
+    std::printf("%" PRIu64 " seeds, %" PRIu64 " failed, %.2f simulated hours in %.1f s; faults:",
+                seeds_, failed_, static_cast<double>(virtual_ms_) / 3.6e6, seconds);
+    print(faults_);
+    std::printf("; asked:");
+    print(counts_);
     std::printf("\n");
     return failed_ == 0 ? 0 : 1;
   }
 
  private:
+  using Counts = std::map<std::string, std::uint64_t>;
+
+  static void print(const Counts& counts) {
+    for (const auto& [what, count] : counts) std::printf(" %s %" PRIu64, what.c_str(), count);
+  }
+
   void tell(std::uint64_t seed, const EpisodeResult& result) {
     std::printf("seed %" PRIu64 ": %s, trace %016" PRIx64 ", %" PRIu64 " nodes, %" PRIu64
                 " ops, %" PRIu64 " reads, %" PRIu64 " s\n",
@@ -158,7 +175,8 @@ class Runs {
   std::uint64_t seeds_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t virtual_ms_ = 0;
-  std::map<std::string, std::uint64_t> counts_;
+  Counts counts_;
+  Counts faults_;
 };
 
 int run(int argc, char** argv) {
@@ -180,7 +198,9 @@ int run(int argc, char** argv) {
   }
   const auto began = std::chrono::steady_clock::now();
   Runs runs(arguments);
-  for (std::uint64_t i = 0; i < arguments.count; ++i) {
+  std::signal(SIGINT, interrupt);
+  std::signal(SIGTERM, interrupt);
+  for (std::uint64_t i = 0; i < arguments.count && is_interrupted == 0; ++i) {
     runs.run(*arguments.seed + i);
     if (!arguments.bug.empty() && runs.failed() > 0) break;
   }
