@@ -32,6 +32,18 @@ enum class PlantedBug {
   skipped_op,         // a storage node leaves out the last op of a block, and says it applied it
   kept_key,           // a storage node says that it deleted a key, and keeps it
   unsynced_commit,    // a storage node gives receipts before the commit is synced
+  foreign_number,     // a storage node compares op numbers of different writers
+  home_writes,        // a storage node applies the ops that it writes, whoever holds their keys
+  separate_cursor,    // a storage node writes the cursors of its streams after the commit
+  swapped_proof,      // two bytes of each proof of an answer change places
+  forgotten_receipt,  // a reader that is given a receipt takes answers from before it
+  ignored_error,      // a flush that the disk failed says that its ops are durable
+  same_epoch,         // a storage node that is restored goes on in its old epoch
+  early_sweep,        // a storage node sweeps blocks whose keys live
+  kept_rival,         // both connections of two nodes that dial each other are kept
+  one_key,            // a session encrypts both directions with the same key
+  uncounted_delete,   // a storage node's head counts the bytes of deleted keys
+  blind_restore,      // a restore looks for lost blocks only, not for lost records
 };
 
 struct PlantedBugName {
@@ -39,7 +51,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 19> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 31> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -56,9 +68,21 @@ inline constexpr std::array<PlantedBugName, 19> kPlantedBugs{{
     {"any_order", "X1", PlantedBug::any_order},
     {"unlisted_writer", "A1", PlantedBug::unlisted_writer},
     {"earlier_grant", "A1", PlantedBug::earlier_grant},
-    {"skipped_op", "A3", PlantedBug::skipped_op},
+    {"skipped_op", "X2", PlantedBug::skipped_op},
     {"kept_key", "X2", PlantedBug::kept_key},
     {"unsynced_commit", "F1", PlantedBug::unsynced_commit},
+    {"foreign_number", "X3", PlantedBug::foreign_number},
+    {"home_writes", "X4", PlantedBug::home_writes},
+    {"separate_cursor", "X2", PlantedBug::separate_cursor},
+    {"swapped_proof", "R4", PlantedBug::swapped_proof},
+    {"forgotten_receipt", "R2", PlantedBug::forgotten_receipt},
+    {"ignored_error", "D1", PlantedBug::ignored_error},
+    {"same_epoch", "F1", PlantedBug::same_epoch},
+    {"early_sweep", "R4", PlantedBug::early_sweep},
+    {"kept_rival", "resources", PlantedBug::kept_rival},
+    {"one_key", "nonces", PlantedBug::one_key},
+    {"uncounted_delete", "X2", PlantedBug::uncounted_delete},
+    {"blind_restore", "F1", PlantedBug::blind_restore},
 }};
 
 #ifdef KVSWARM_PLANTED_BUGS

@@ -327,6 +327,9 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   if (!log::is_supported(op)) return log::Outcome::unsupported;
   const Address address = state::address_of(options_.swarm, op.key);
   const log::Hold* hold = find_hold(holds_, slicing::point_of(address));
+  if (is_planted(PlantedBug::home_writes) && block.header.writer == options_.self) {
+    hold = &holds_.front();
+  }
   if (hold == nullptr) return log::Outcome::moved;
   // The fence (DESIGN section 7, rule 1). A hold of document 1 lets every block through.
   const log::HeadRef& seen = block.header.last_head_seen;
@@ -338,7 +341,8 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   if (op.kind == log::OpKind::del && is_planted(PlantedBug::kept_key)) return log::Outcome::applied;
   KVSWARM_ASSIGN_OR_RETURN(const auto present, leaf_row(commit, address));
   const bool superseded =
-      present && present->writer == block.header.writer && present->op_number >= op.number;
+      present && present->op_number >= op.number &&
+      (present->writer == block.header.writer || is_planted(PlantedBug::foreign_number));
   if (superseded) {
     // Under no root is what the row says of writer and op number, and this outcome will be signed.
     if (commit.changes.count(address) == 0) {
@@ -346,9 +350,10 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
     }
     return log::Outcome::superseded;
   }
+  const bool keeps_bytes = op.kind == log::OpKind::del && is_planted(PlantedBug::uncounted_delete);
   if (present) {
     --commit.key_change;
-    commit.byte_change -= static_cast<std::int64_t>(present->bytes);
+    if (!keeps_bytes) commit.byte_change -= static_cast<std::int64_t>(present->bytes);
     commit.overwritten += present->bytes + kKeyRowBytes;
   }
   if (op.kind == log::OpKind::del) {
@@ -424,8 +429,10 @@ Status Applier::write(Commit& commit, log::Record record) {
   for (const auto& node : tree.append(hasher_->leaf(encoded))) {
     commit.batch.put(rows::merkle_node(node.position), Bytes(node.hash.view()));
   }
+  store::Batch later;
   for (const auto& [writer, cursor] : commit.cursors) {
-    commit.batch.put(rows::cursor(writer), rows::encode(cursor));
+    store::Batch& into = is_planted(PlantedBug::separate_cursor) ? later : commit.batch;
+    into.put(rows::cursor(writer), rows::encode(cursor));
   }
   for (const auto& [address, put] : commit.changes) {
     if (put) {
@@ -440,7 +447,8 @@ Status Applier::write(Commit& commit, log::Record record) {
     }
   }
   log::Head head = head_;
-  if (record.type == log::RecordType::epoch) head.epoch = record.epoch.epoch;
+  const bool begins_epoch = record.type == log::RecordType::epoch;
+  if (begins_epoch && !is_planted(PlantedBug::same_epoch)) head.epoch = record.epoch.epoch;
   head.length = index + 1;
   head.log_root = tree.root();
   head.state_root = record.state_root;
@@ -468,6 +476,7 @@ Status Applier::write(Commit& commit, log::Record record) {
     trie_->discard();
     return written;
   }
+  if (!later.empty()) (void)options_.store->write(later, store::Sync::no).ok();
   trie_->commit();
   tree_ = std::move(tree);
   head_ = head;

@@ -1,5 +1,6 @@
 // The applier's part that answers: values of the state with the proof that they are all of it.
 #include "base/limits.h"
+#include "base/planted_bug.h"
 #include "node/applier.h"
 #include "node/holds.h"
 #include "node/leaf_check.h"
@@ -119,6 +120,9 @@ Result<Answer> Applier::proven(Answer answer, const ReadQuestion& asked,
   KVSWARM_ASSIGN_OR_RETURN(
       answer.proof,
       state::make_proof(trie_->view(), proof_question(asked, answer.entries.size()), leaves));
+  if (is_planted(PlantedBug::swapped_proof) && answer.proof.size() > 40) {
+    std::swap(answer.proof[30], answer.proof[40]);
+  }
   return answer;
 }
 

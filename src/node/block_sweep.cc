@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/limits.h"
+#include "base/planted_bug.h"
 
 namespace kvswarm::node {
 namespace {
@@ -140,7 +141,8 @@ Status BlockSweep::drop_blocks(store::Store& store, Step& step) {
 
 bool BlockSweep::is_needed(const NodeId& writer, const rows::BlockPlace& place,
                            const rows::BlockRow& row) const {
-  if (row.record_index >= live_.size() || live_[row.record_index]) return true;
+  if (row.record_index >= live_.size()) return true;
+  if (live_[row.record_index] && !is_planted(PlantedBug::early_sweep)) return true;
   const auto settled = settled_.find(writer);
   return settled == settled_.end() || place > settled->second;
 }

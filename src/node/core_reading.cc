@@ -38,7 +38,7 @@ Status Core::remember_receipts(const std::vector<log::SignedHead>& heads, Pendin
       return Status(StatusCode::usage, head.status().message()).with_context("the receipt");
     }
     compare_head(signed_head);
-    if (head->node == read.holder) {
+    if (head->node == read.holder && !is_planted(PlantedBug::forgotten_receipt)) {
       read.least = std::max(read.least, LogPlace{head->epoch, head->length});
       read.epoch = read.least.epoch;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/planted_bug.h"
 #include "node/core.h"
 
 namespace kvswarm::node {
@@ -46,6 +47,7 @@ void Core::finish_restore() {
       restored_.unreached.emplace_back(peer, connections_.why_not(peer));
     }
   }
+  if (is_planted(PlantedBug::blind_restore)) restored_.head.reset();
   const bool is_behind = restored_.head || !restored_.streams.empty();
   waiting_.clear();
   phase_ = Phase::stopped;

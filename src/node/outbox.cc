@@ -125,7 +125,9 @@ Status Outbox::load_queue(const NodeId& destination, const rows::OutboxState& st
 
 // Where an op for this address goes now; nullopt while that is not known.
 std::optional<NodeId> Outbox::route(const Address& address) const {
-  const NodeId holder = holder_of(document_, address);
+  const bool at_home =
+      is_planted(PlantedBug::home_writes) && document_.is_storage_node(options_.self);
+  const NodeId holder = at_home ? options_.self : holder_of(document_, address);
   const auto seen = seen_.find(holder);
   if (seen == seen_.end()) return holder;  // of which no head was seen: may be tried
   const bool holds = find_hold(seen->second.holds, slicing::point_of(address)) != nullptr;
@@ -325,8 +327,9 @@ Result<Outbox::Flushed> Outbox::commit(Placing& placing) {
   const bool repeats = is_planted(PlantedBug::repeated_number);
   placing.batch.put(rows::next_op(), rows::encode_u64(repeats ? next_op_ : placing.next_op));
   const bool is_synced = !is_planted(PlantedBug::unsynced_flush);
-  KVSWARM_RETURN_IF_ERROR(
-      options_.store->write(placing.batch, is_synced ? store::Sync::yes : store::Sync::no));
+  const Status written =
+      options_.store->write(placing.batch, is_synced ? store::Sync::yes : store::Sync::no);
+  if (!written.ok() && !is_planted(PlantedBug::ignored_error)) return written;
   next_op_ = placing.next_op;
   for (const auto& [destination, state] : placing.states) states_[destination] = state;
   for (const QueuedBlock& block : placing.result.blocks) {

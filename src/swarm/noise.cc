@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/planted_bug.h"
 #include "crypto/hash.h"
 
 namespace kvswarm::swarm {
@@ -140,7 +141,8 @@ Result<Bytes> SymmetricState::decrypt_and_hash(BytesView sealed) {
 
 SymmetricState::Pair SymmetricState::split() const {
   const crypto::HkdfTwo keys = crypto::noise_hkdf_two(chaining_key_, {});
-  return {CipherState(cut_to_key(keys.first)), CipherState(cut_to_key(keys.second))};
+  const HmacOutput& second = is_planted(PlantedBug::one_key) ? keys.first : keys.second;
+  return {CipherState(cut_to_key(keys.first)), CipherState(cut_to_key(second))};
 }
 
 HandshakeState::HandshakeState(HandshakeOptions options)

@@ -8,6 +8,7 @@
 #include "sim/faults.h"
 #include "sim/liar.h"
 #include "sim/log_checks.h"
+#include "sim/nonce_watch.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -181,7 +182,7 @@ class Episode {
     if (once_in(3)) {
       const NodeIndex reader = below(nodes_);
       if (!world_.is_running(reader)) return;
-      if (once_in(4)) {
+      if (once_in(history_.has_liars ? 2 : 4)) {
         history_.read_after_receipt(reader, world_.random().next_u64(), timeout_ms);
       } else {
         history_.read(reader, node::event::Get{0, any_key(), timeout_ms, once_in(6), {}});
@@ -350,7 +351,12 @@ class Episode {
       history_.write(writer, {{log::OpKind::put, "last of " + std::to_string(writer), "x"}},
                      node::Goal::receipted, kRestMs);
     }
-    if (!world_.run_until([this] { return is_drained(); }, kRestMs)) return not_drained();
+    if (!world_.run_until([this] { return is_drained(); }, kRestMs)) {
+      // What the logs have may say why.
+      swarm_.documents = documents_;
+      KVSWARM_RETURN_IF_ERROR(LogChecks(world_, swarm_, history_, blocks_).read_logs());
+      return not_drained();
+    }
     KVSWARM_RETURN_IF_ERROR(history_.settle());
     world_.run_for(90'000);  // longer than any connection of before lasts that nobody uses
     return check_standing();
@@ -406,14 +412,15 @@ class Episode {
     return broken("R4, D1: " + why);
   }
 
-  std::set<std::pair<NodeIndex, std::uint64_t>> refused_ops() {
-    std::set<std::pair<NodeIndex, std::uint64_t>> out;
+  LogChecks::RefusedOps refused_ops() {
+    LogChecks::RefusedOps out;
     const Bytes table = rows::refused_table();
     for (const NodeIndex writer : swarm_.writers) {
       const auto cursor = world_.disk(writer).rows().cursor();
       for (cursor->seek(table); cursor->valid(); cursor->next()) {
         if (cursor->key().substr(0, table.size()) != table) break;
-        out.emplace(writer, rows::decode_u64(cursor->key().substr(table.size())).value());
+        const auto number = rows::decode_u64(cursor->key().substr(table.size())).value();
+        out[{writer, number}] = rows::decode_refused_row(cursor->value()).value().outcome;
       }
     }
     return out;
@@ -421,10 +428,10 @@ class Episode {
 
   Status check() {
     const auto refused = refused_ops();
-    if (!refused.empty() && !history_.has_documents) return broken("A1: an op was refused");
     swarm_.documents = documents_;
     LogChecks logs(world_, swarm_, history_, blocks_);
     KVSWARM_RETURN_IF_ERROR(logs.read_logs());
+    KVSWARM_RETURN_IF_ERROR(check_refused(refused));
     KVSWARM_RETURN_IF_ERROR(logs.check_acked(refused));
     if (logs.epochs() != restores_) {
       return broken("F1: " + std::to_string(logs.epochs()) + " epochs after " +
@@ -434,7 +441,23 @@ class Episode {
     KVSWARM_RETURN_IF_ERROR(check_reads(logs));
     history_.take_commits(logs.committed());
     if (!history_.has_liars) KVSWARM_RETURN_IF_ERROR(history_.check_linearizable());
+    if (nonces_.reused() > 0) {
+      return broken("nonces: " + std::to_string(nonces_.reused()) + " of " +
+                    std::to_string(nonces_.sealed()) + " texts have one that served before");
+    }
     return check_resources();
+  }
+
+  // Only a document refuses an op, and none comes late in its writer's stream.
+  Status check_refused(const LogChecks::RefusedOps& refused) const {
+    for (const auto& [op, outcome] : refused) {
+      const std::string what =
+          "op " + std::to_string(op.second) + " of " + name(op.first) + " was refused: ";
+      if (outcome == log::Outcome::superseded) return broken("X3: " + what + "superseded");
+      const bool may_be = history_.has_documents && outcome == log::Outcome::unauthorised;
+      if (!may_be) return broken("A1: " + what + log::to_string(outcome));
+    }
+    return {};
   }
 
   // Each key once by some node that knows all documents, and it says what the log makes of it.
@@ -475,6 +498,7 @@ class Episode {
     return {};
   }
 
+  NonceWatch nonces_;
   World world_;
   std::uint64_t began_ms_;
   History history_;

@@ -56,6 +56,7 @@ class History {
   void write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal goal,
              std::uint64_t wait_ms);
   void read(NodeIndex reader, node::event::Get event);
+  // Of some op that was receipted, by this reader or one that has asked for the key before.
   void read_after_receipt(NodeIndex reader, std::uint64_t chance, std::uint64_t timeout_ms);
 
   // Takes in what was answered. The first thing that does not hold, with its promise.
@@ -125,6 +126,7 @@ class History {
   std::vector<OpenReceipt> open_receipts_;
   std::vector<Token> tokens_;
   std::vector<DoneRead> reads_;
+  std::map<Bytes, NodeIndex> last_readers_;  // by key
   std::uint64_t undecided_ = 0;
   Floor shown_;                               // to anybody
   std::map<NodeIndex, Floor> own_;            // to a reader

@@ -14,12 +14,13 @@ void Liar::change(NodeIndex index, node::StoreReply& reply) {
   if (!is_on || answered == nullptr || !reply.status.ok()) return;
   const auto asked = asked_.find({index, answered->session, answered->id});
   if (asked == asked_.end()) return;
-  std::vector<node::Answer>& earlier = told_[{index, asked->second}];
+  std::vector<node::Answer>& earlier = told_[{index, answered->session, asked->second}];
   asked_.erase(asked);
   constexpr std::size_t kRemembered = 4;
   const node::Answer honest = answered->answer;
-  if (world_.random().below(3) == 0) lie(earlier, answered->answer);
-  if (earlier.size() < kRemembered) earlier.push_back(honest);
+  if (world_.random().below(2) == 0) lie(earlier, answered->answer);
+  if (earlier.size() == kRemembered) earlier.erase(earlier.begin());
+  earlier.push_back(honest);
 }
 
 void Liar::lie(const std::vector<node::Answer>& earlier, node::Answer& answer) {
@@ -28,7 +29,7 @@ void Liar::lie(const std::vector<node::Answer>& earlier, node::Answer& answer) {
     if (!bytes.empty())
       bytes[random.below(bytes.size())] ^= static_cast<char>(1 + random.below(255));
   };
-  switch (random.below(4)) {
+  switch (random.below(6)) {
     case 0:
       if (answer.entries.empty()) return;
       flip(answer.entries.front().value);

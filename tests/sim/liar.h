@@ -29,7 +29,8 @@ class Liar {
   World& world_;
   std::uint64_t lies_ = 0;
   std::map<std::tuple<NodeIndex, node::SessionKey, std::uint64_t>, Address> asked_;
-  std::map<std::pair<NodeIndex, Address>, std::vector<node::Answer>> told_;  // the first ones
+  // The newest ones of each connection: its reader knows the heads of those.
+  std::map<std::tuple<NodeIndex, node::SessionKey, Address>, std::vector<node::Answer>> told_;
 };
 
 }  // namespace kvswarm::sim

@@ -47,6 +47,7 @@ Status LogChecks::read_log(NodeIndex node) {
     KVSWARM_RETURN_IF_ERROR(take(reading, *record, where));
   }
   KVSWARM_RETURN_IF_ERROR(compare_state(reading));
+  KVSWARM_RETURN_IF_ERROR(compare_cursors(reading));
   for (auto& [key, entry] : reading.state) state_.insert_or_assign(key, std::move(entry));
   return {};
 }
@@ -251,12 +252,46 @@ Status LogChecks::compare_state(const Reading& reading) const {
                     std::to_string(entry.number) + " gave it");
     }
   }
-  if (leaves == reading.state.size()) return {};
-  return broken("X2: " + node + " has " + std::to_string(leaves) + " keys, and its log makes " +
-                std::to_string(reading.state.size()));
+  if (leaves != reading.state.size()) {
+    return broken("X2: " + node + " has " + std::to_string(leaves) + " keys, and its log makes " +
+                  std::to_string(reading.state.size()));
+  }
+  return check_counts(reading);
 }
 
-Status LogChecks::check_acked(const std::set<std::pair<NodeIndex, std::uint64_t>>& refused) const {
+// Each writer's cursor stands where its last block in the log does.
+Status LogChecks::compare_cursors(const Reading& reading) const {
+  for (const auto& [writer, last] : reading.streams) {
+    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(reading.node).get(rows::cursor(writer)));
+    rows::StreamCursor cursor;
+    if (row) {
+      KVSWARM_ASSIGN_OR_RETURN(cursor, rows::decode_stream_cursor(*row));
+    }
+    if (cursor.incarnation == last.incarnation && cursor.number == last.number) continue;
+    return broken("X2: node " + std::to_string(reading.node) + " has the cursor of " +
+                  short_hex(writer) + " at (" + std::to_string(cursor.incarnation) + ", " +
+                  std::to_string(cursor.number) + "), and its log ends with (" +
+                  std::to_string(last.incarnation) + ", " + std::to_string(last.number) + ")");
+  }
+  return {};
+}
+
+// What the head says of the size of the state.
+Status LogChecks::check_counts(const Reading& reading) const {
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(reading.node).get(rows::head()));
+  if (!row) return {};
+  KVSWARM_ASSIGN_OR_RETURN(const log::SignedHead signed_head, log::decode_signed_head(*row));
+  KVSWARM_ASSIGN_OR_RETURN(const log::Head head, log::decode_head(signed_head.head));
+  std::uint64_t bytes = 0;
+  for (const auto& [key, entry] : reading.state) bytes += key.size() + entry.value.size();
+  if (head.live_keys == reading.state.size() && head.live_bytes == bytes) return {};
+  return broken("X2: the head of node " + std::to_string(reading.node) + " counts " +
+                std::to_string(head.live_keys) + " keys and " + std::to_string(head.live_bytes) +
+                " bytes, and its log makes " + std::to_string(reading.state.size()) + " and " +
+                std::to_string(bytes));
+}
+
+Status LogChecks::check_acked(const RefusedOps& refused) const {
   for (const auto& [numbered, at] : history_.numbered()) {
     const auto& [writer, number] = numbered;
     const IssuedOp& op = history_.ops()[at];

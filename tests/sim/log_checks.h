@@ -33,7 +33,8 @@ class LogChecks {
   // Reads every log: X1, X2, X3, X4, A1, and document numbers that never go back (C3).
   Status read_logs();
   // D1, D3: every op that a user was told is durable stands in a log, or was refused finally.
-  Status check_acked(const std::set<std::pair<NodeIndex, std::uint64_t>>& refused) const;
+  using RefusedOps = std::map<std::pair<NodeIndex, std::uint64_t>, log::Outcome>;
+  Status check_acked(const RefusedOps& refused) const;
 
   // A2, A3: every answer is what the log makes of the key up to the head that it was checked
   // against.
@@ -77,6 +78,8 @@ class LogChecks {
   Status check_issued(const NodeId& writer, const log::OpAndValue& item,
                       const std::string& where) const;
   Status compare_state(const Reading& reading) const;
+  Status compare_cursors(const Reading& reading) const;
+  Status check_counts(const Reading& reading) const;
   std::optional<NodeIndex> index_of(const NodeId& writer) const;
 
   World& world_;
