@@ -66,42 +66,6 @@ bool hostile_records(BytesView bytes) {
   return false;
 }
 
-// Two honest sessions; the input says what is sent, how the bytes are cut, and which are altered.
-bool two_sessions(BytesView script) {
-  test::Pair pair;
-  pair.establish();
-  std::vector<Bytes> sent;
-  bool altered = false;
-  for (std::size_t i = 0; i + 1 < script.size() && i < 512; i += 2) {
-    const auto what = static_cast<unsigned char>(script[i]);
-    const auto how = static_cast<unsigned char>(script[i + 1]);
-    switch (what % 4) {
-      case 0:
-        sent.emplace_back(Bytes(how * 200U, static_cast<char>('a' + how % 26)));
-        if (!pair.initiator->session.send(test::message(Lane::gets, sent.size(), sent.back()))) {
-          sent.pop_back();
-        }
-        break;
-      case 1: pair.carry(*pair.initiator, *pair.responder, 1 + how * 16U); break;
-      case 2: pair.carry(*pair.responder, *pair.initiator, 1 + how); break;
-      default:
-        if (what < 16) {
-          pair.alter = [how](const Session&, Bytes& bytes) { bytes[how % bytes.size()] ^= 1; };
-          altered = pair.carry(*pair.initiator, *pair.responder) || altered;
-          pair.alter = nullptr;
-        } else {
-          pair.pass(how);
-        }
-    }
-  }
-  for (Message& received : pair.responder->received) {
-    KVSWARM_ASSERT(received.request_id >= 1 && received.request_id <= sent.size());
-    KVSWARM_ASSERT(received.payload == sent[received.request_id - 1]);
-  }
-  KVSWARM_ASSERT(altered || pair.both_established());
-  return false;
-}
-
 }  // namespace
 
 std::vector<Target> swarm_targets() {
@@ -110,7 +74,6 @@ std::vector<Target> swarm_targets() {
       {"record_plaintext", record, {{"wire.md", "data"}}},
       {"handshake", handshake, {}},
       {"hostile_records", hostile_records, {}},
-      {"two_sessions", two_sessions, {}},
       {"registry_entry",
        [](BytesView bytes) { return parse_registry_entry(bytes).ok(); },
        {{"registry.md", "entry"}}},

@@ -25,10 +25,11 @@ struct Target {
 // All of them, in a fixed order.
 std::vector<Target> targets();
 
-std::vector<Target> log_targets();     // ops, blocks, records, heads, receipts, leaves
-std::vector<Target> swarm_targets();   // preamble, handshake, records, sessions, registry
-std::vector<Target> node_targets();    // messages, rows and backups
-std::vector<Target> facade_targets();  // documents, key file, lines, control socket
+std::vector<Target> log_targets();      // ops, blocks, records, heads, receipts, leaves
+std::vector<Target> swarm_targets();    // preamble, handshake, records, registry
+std::vector<Target> session_targets();  // two sessions
+std::vector<Target> node_targets();     // messages, rows and backups
+std::vector<Target> facade_targets();   // documents, key file, lines, control socket
 
 // Decodes, and what was accepted must encode to the very same bytes.
 template <auto decode>
