@@ -31,6 +31,21 @@ struct Applier::Commit {
   store::Batch batch;
   std::int64_t key_change = 0;
   std::int64_t byte_change = 0;
+
+  void write_changes() {
+    for (const auto& [address, put] : changes) {
+      if (put) {
+        batch.put(rows::leaf(address), rows::encode(put->leaf));
+      } else {
+        batch.erase(rows::leaf(address));
+      }
+      if (put && put->value) {
+        batch.put(rows::value(address), rows::encode(*put->value));
+      } else if (value_rows.count(address) > 0) {
+        batch.erase(rows::value(address));
+      }
+    }
+  }
 };
 
 Applier::Applier(Options options, config::Document document)
@@ -434,18 +449,7 @@ Status Applier::write(Commit& commit, log::Record record) {
     store::Batch& into = is_planted(PlantedBug::separate_cursor) ? later : commit.batch;
     into.put(rows::cursor(writer), rows::encode(cursor));
   }
-  for (const auto& [address, put] : commit.changes) {
-    if (put) {
-      commit.batch.put(rows::leaf(address), rows::encode(put->leaf));
-    } else {
-      commit.batch.erase(rows::leaf(address));
-    }
-    if (put && put->value) {
-      commit.batch.put(rows::value(address), rows::encode(*put->value));
-    } else if (commit.value_rows.count(address) > 0) {
-      commit.batch.erase(rows::value(address));
-    }
-  }
+  commit.write_changes();
   log::Head head = head_;
   const bool begins_epoch = record.type == log::RecordType::epoch;
   if (begins_epoch && !is_planted(PlantedBug::same_epoch)) head.epoch = record.epoch.epoch;

@@ -262,7 +262,8 @@ Status LogChecks::compare_state(const Reading& reading) const {
 // Each writer's cursor stands where its last block in the log does.
 Status LogChecks::compare_cursors(const Reading& reading) const {
   for (const auto& [writer, last] : reading.streams) {
-    KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(reading.node).get(rows::cursor(writer)));
+    KVSWARM_ASSIGN_OR_RETURN(const auto row,
+                             world_.disk(reading.node).rows().get(rows::cursor(writer)));
     rows::StreamCursor cursor;
     if (row) {
       KVSWARM_ASSIGN_OR_RETURN(cursor, rows::decode_stream_cursor(*row));
@@ -278,7 +279,7 @@ Status LogChecks::compare_cursors(const Reading& reading) const {
 
 // What the head says of the size of the state.
 Status LogChecks::check_counts(const Reading& reading) const {
-  KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(reading.node).get(rows::head()));
+  KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(reading.node).rows().get(rows::head()));
   if (!row) return {};
   KVSWARM_ASSIGN_OR_RETURN(const log::SignedHead signed_head, log::decode_signed_head(*row));
   KVSWARM_ASSIGN_OR_RETURN(const log::Head head, log::decode_head(signed_head.head));
