@@ -43,6 +43,7 @@ enum class PlantedBug {
   kept_rival,         // both connections of two nodes that dial each other are kept
   one_key,            // a session encrypts both directions with the same key
   uncounted_delete,   // a storage node's head counts the bytes of deleted keys
+  endless_read,       // a read that waits for a connection has no deadline
   blind_restore,      // a restore looks for lost blocks only, not for lost records
 };
 
@@ -51,7 +52,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 31> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 32> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -82,6 +83,7 @@ inline constexpr std::array<PlantedBugName, 31> kPlantedBugs{{
     {"kept_rival", "resources", PlantedBug::kept_rival},
     {"one_key", "nonces", PlantedBug::one_key},
     {"uncounted_delete", "X2", PlantedBug::uncounted_delete},
+    {"endless_read", "R4", PlantedBug::endless_read},
     {"blind_restore", "F1", PlantedBug::blind_restore},
 }};
 

@@ -47,6 +47,10 @@ void History::read(NodeIndex reader, node::event::Get event) {
     const auto head = log::check_head(world_.document().swarm(), signed_head);
     if (head.ok()) raise(open.of_receipts, head->node, {head->epoch, head->length});
   }
+  constexpr std::uint64_t kLateMs = 1000;  // allowed
+  // Clocks are a tenth too slow at most.
+  open.due_ms = world_.now_ms() + event.deadline_ms * 10 / 9 + kLateMs;
+  open.paused_ms = world_.paused_ms(reader);
   open.event = event;
   open.ask = world_.read(reader, std::move(event));
   open_reads_.push_back(std::move(open));
@@ -83,7 +87,20 @@ Status History::settle() {
       settle_all(open_writes_, [this](OpenWrite& open) { return settle(open); }));
   KVSWARM_RETURN_IF_ERROR(
       settle_all(open_receipts_, [this](OpenReceipt& open) { return settle(open); }));
-  return settle_all(open_reads_, [this](OpenRead& open) { return settle(open); });
+  KVSWARM_RETURN_IF_ERROR(settle_all(open_reads_, [this](OpenRead& open) { return settle(open); }));
+  return check_due();
+}
+
+// A read is answered by its deadline, whatever broke, unless its node could not.
+Status History::check_due() const {
+  for (const OpenRead& open : open_reads_) {
+    const std::uint64_t due_ms = open.due_ms + world_.paused_ms(open.reader) - open.paused_ms;
+    if (world_.is_paused(open.reader) || world_.now_ms() <= due_ms) continue;
+    return broken("R4: a get of " + open.event.key + " by " + name(open.reader) +
+                  " is not answered " + std::to_string(world_.now_ms() - due_ms) +
+                  " ms after its deadline");
+  }
+  return {};
 }
 
 void History::forget_open(NodeIndex node) {

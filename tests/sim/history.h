@@ -95,9 +95,11 @@ class History {
     NodeIndex reader = 0;
     node::event::Get event;
     std::uint64_t asked = 0;
-    Floor floor;        // what anybody had been shown when it was asked (R1)
-    Floor own;          // what this reader had been shown (R3)
-    Floor of_receipts;  // passed with the question (R2)
+    Floor floor;                  // what anybody had been shown when it was asked (R1)
+    Floor own;                    // what this reader had been shown (R3)
+    Floor of_receipts;            // passed with the question (R2)
+    std::uint64_t due_ms = 0;     // by the world's time, while the reader is not paused
+    std::uint64_t paused_ms = 0;  // that it had been before
     World::Ask ask;
   };
   struct OpenReceipt {
@@ -113,6 +115,7 @@ class History {
   Status settle(OpenRead& open);
   Status settle(const OpenReceipt& open);
   Status check_error(const Status& error, const std::string& what) const;
+  Status check_due() const;
   Status check_floors(const OpenRead& open, const node::GetOutcome& outcome) const;
   template <class Open, class Visit>
   Status settle_all(std::vector<Open>& opens, const Visit& visit);

@@ -45,8 +45,10 @@ struct World::Machine {
   std::optional<config::Document> file;
   std::unique_ptr<node::Backend> backend;
   std::unique_ptr<node::Core> core;
-  std::uint64_t life = 0;  // events for an earlier life are dropped
-  Gate gate;               // shut while it is paused
+  std::uint64_t life = 0;          // events for an earlier life are dropped
+  Gate gate;                       // shut while it is paused
+  std::uint64_t paused_at_ms = 0;  // the last time
+  std::uint64_t paused_ms = 0;     // up to then
   bool reachable = true;
   std::set<node::ConnectionId> dialling;
   std::map<node::ConnectionId, Pipe> pipes;

@@ -192,8 +192,22 @@ void World::put_back(NodeIndex index, const Disk::Image& image) {
   machines_.at(index)->disk->put_back(image);
 }
 
-void World::pause(NodeIndex index) { machines_.at(index)->gate.is_shut = true; }
-void World::go_on(NodeIndex index) { machines_.at(index)->gate.open(); }
+void World::pause(NodeIndex index) {
+  Machine& machine = *machines_.at(index);
+  if (machine.gate.is_shut) return;
+  machine.gate.is_shut = true;
+  machine.paused_at_ms = now_ms_;
+}
+
+std::uint64_t World::paused_ms(NodeIndex index) const {
+  const Machine& machine = *machines_.at(index);
+  return machine.paused_ms + (machine.gate.is_shut ? now_ms_ - machine.paused_at_ms : 0);
+}
+void World::go_on(NodeIndex index) {
+  Machine& machine = *machines_.at(index);
+  if (machine.gate.is_shut) machine.paused_ms += now_ms_ - machine.paused_at_ms;
+  machine.gate.open();
+}
 bool World::is_paused(NodeIndex index) const { return machines_.at(index)->gate.is_shut; }
 
 void World::shift_wall(NodeIndex index, std::int64_t by_ms) {

@@ -75,6 +75,7 @@ class World {
   void pause(NodeIndex index);
   void go_on(NodeIndex index);
   bool is_paused(NodeIndex index) const;
+  std::uint64_t paused_ms(NodeIndex index) const;  // altogether, up to now
 
   void set_faults(NodeIndex index, const DiskFaults& faults);
 
