@@ -96,8 +96,8 @@ std::vector<Target> facade_targets() {
 
 std::vector<Target> targets() {
   std::vector<Target> all;
-  for (const auto& part : {log_targets(), swarm_targets(), session_targets(), node_targets(),
-                           facade_targets()}) {
+  for (const auto& part :
+       {log_targets(), swarm_targets(), session_targets(), node_targets(), facade_targets()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -32,6 +32,7 @@ enum class PlantedBug {
   skipped_op,         // a storage node leaves out the last op of a block, and says it applied it
   kept_key,           // a storage node says that it deleted a key, and keeps it
   unsynced_commit,    // a storage node gives receipts before the commit is synced
+  unsynced_store,     // LevelDB is never told to sync
   foreign_number,     // a storage node compares op numbers of different writers
   home_writes,        // a storage node applies the ops that it writes, whoever holds their keys
   separate_cursor,    // a storage node writes the cursors of its streams after the commit
@@ -52,7 +53,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 32> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 33> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -72,6 +73,7 @@ inline constexpr std::array<PlantedBugName, 32> kPlantedBugs{{
     {"skipped_op", "X2", PlantedBug::skipped_op},
     {"kept_key", "X2", PlantedBug::kept_key},
     {"unsynced_commit", "F1", PlantedBug::unsynced_commit},
+    {"unsynced_store", "F1", PlantedBug::unsynced_store},
     {"foreign_number", "X3", PlantedBug::foreign_number},
     {"home_writes", "X4", PlantedBug::home_writes},
     {"separate_cursor", "X2", PlantedBug::separate_cursor},

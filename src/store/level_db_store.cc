@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/planted_bug.h"
 #include "store/level_db_check.h"
 #include "store/overlay_env.h"
 #include "store/sync_env.h"
@@ -273,7 +274,7 @@ Status LevelDbStore::write(const Batch& batch, Sync sync) {
       }
     }
     leveldb::WriteOptions options;
-    options.sync = sync == Sync::yes;
+    options.sync = sync == Sync::yes && !is_planted(PlantedBug::unsynced_store);
     return parts_->database->Write(options, &changes);
   });
   return refused_;
