@@ -403,7 +403,7 @@ void Core::on_announcement(ConnectionId connection, const NodeId& peer, BytesVie
   for (Connections::Incoming& message : messages) on_message(message);
 }
 
-// Promise F1: a new head is accepted only with the proof that it extends one accepted before.
+// Promise F1: a new head is accepted only with the proof that it extends the one accepted before.
 Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   KVSWARM_ASSIGN_OR_RETURN(const log::Head head,
                            log::check_head(document_.swarm(), announcement.head));
@@ -483,6 +483,11 @@ Status Core::check_extends(const Witnessed& witnessed, const log::Head& head,
       return {StatusCode::conflict, "its head begins at length " +
                                         std::to_string(announcement.from.length) +
                                         ", which this node never accepted"};
+    }
+    // It may extend that one and not what was accepted since.
+    const LogPlace newest{witnessed.head.epoch, witnessed.head.length};
+    if (!declared && announcement.from != newest) {
+      return {StatusCode::unavailable, "its head begins behind the newest one known"};
     }
     from_root = from->second.first.log_root;
     from_head = &from->second.second;

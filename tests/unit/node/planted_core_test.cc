@@ -132,6 +132,35 @@ TEST_CASE("F1: of two logs that part after a common beginning only the first is 
   CHECK(talk.code() == StatusCode::conflict);
 }
 
+TEST_CASE("F1: a head that extends an older one than the newest is not taken for an extension") {
+  Talk talk;
+  Pair& pair = talk.pair;
+  Pair twin;
+  talk.connect(pair.storage.key);
+  talk.announce(since(pair, 0));
+  pair.commit({pair.put("a", "1")});
+  talk.announce(since(pair, 1));
+  // A log that parts from what was seen at length 2, is longer, and proves only its beginning.
+  twin.commit({twin.put("a", "other")});
+  twin.commit({twin.put("a", "and another")});
+  talk.announce(since(twin, 1));
+  CHECK(talk.is_closed());
+  const auto seen_root = [&] {
+    const auto seen = talk.pair.writer.backend->seen_heads().at(pair.storage.key.id());
+    return log::decode_head(seen.head.head).value().log_root;
+  };
+  const auto root_at = [&](std::uint64_t length) {
+    return log::decode_head(pair.head_at(length).head).value().log_root;
+  };
+  CHECK(seen_root() == root_at(2));
+  // The one that does extend it is taken on the next connection.
+  talk.connect(pair.storage.key);
+  pair.commit({pair.put("a", "2")});
+  talk.announce(since(pair, 2));
+  CHECK(!talk.is_closed());
+  CHECK(seen_root() == root_at(3));
+}
+
 TEST_CASE("F1: no head of another node is accepted") {
   Talk other;
   Announcement foreign = since(other.pair, 0);
