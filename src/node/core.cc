@@ -485,15 +485,13 @@ Status Core::check_extends(const Witnessed& witnessed, const log::Head& head,
                                         ", which this node never accepted"};
     }
     // It may extend that one and not what was accepted since.
-    const LogPlace newest{witnessed.head.epoch, witnessed.head.length};
-    if (!declared && announcement.from != newest) {
+    if (!declared && from->second.first != witnessed.head) {
       return {StatusCode::unavailable, "its head begins behind the newest one known"};
     }
     from_root = from->second.first.log_root;
     from_head = &from->second.second;
   } else if (!witnessed.recent.empty() && !declared) {
-    // Said before it heard what we know, on a connection that is being replaced: a new one mends
-    // it.
+    // Said before it heard what we know, on a connection that is replaced: a new one mends it.
     return {StatusCode::unavailable, "its head begins anew while another was known"};
   }
   if (!declared && head.length < witnessed.head.length) {
