@@ -393,11 +393,10 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   }
   ++commit.key_change;
   commit.byte_change += static_cast<std::int64_t>(row.bytes);
+  Commit::Put put{std::move(row), std::nullopt};
   rows::ValueRow value = rows::value_row(op, item.value);
-  if (rows::is_short(value)) row.value = std::move(value);
-  const bool is_short = row.value.has_value();
-  commit.changes[address] =
-      Commit::Put{std::move(row), is_short ? std::nullopt : std::optional(std::move(value))};
+  (rows::is_short(value) ? put.leaf.value : put.value) = std::move(value);
+  commit.changes[address] = std::move(put);
   return log::Outcome::applied;
 }
 
