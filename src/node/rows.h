@@ -143,8 +143,8 @@ struct LeafRow {
   // A short one stands in this row, and instead of the op's hash; another has a row of its own.
   std::optional<ValueRow> value{};
 };
-// Up to so many bytes of an encoded value row are short: one row read less, and 76 bytes on the
-// disk.
+// Up to so many bytes of an encoded value row are short: one row read less, and some 70 bytes on
+// the disk.
 inline constexpr std::size_t kShortValueBytes = 256;
 bool is_short(const ValueRow& row);
 Bytes encode(const LeafRow& row);
