@@ -1,7 +1,15 @@
-// The public Status and Result plus the two macros that hand an error on.
+// The public Status and Result, what is most often said with them, and the two macros that hand an
+// error on.
 #pragma once
 
 #include <kvswarm/status.h>
+
+#include <string>
+#include <utility>
+
+namespace kvswarm {
+inline Status corrupt(std::string message) { return {StatusCode::corruption, std::move(message)}; }
+}  // namespace kvswarm
 
 // Returns from the calling function when `expression` (a Status) is an error.
 #define KVSWARM_RETURN_IF_ERROR(expression)                                    \

@@ -24,8 +24,6 @@ inline DocumentRef read_document(codec::Reader& reader) {
   return document;
 }
 
-inline Status corrupt(std::string message) { return {StatusCode::corruption, std::move(message)}; }
-
 // decode_op into an op that stands where it will stay: a block has thousands.
 Status decode_op_into(BytesView bytes, Op& op);
 

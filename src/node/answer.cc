@@ -18,8 +18,6 @@ constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kOpBytes = limits::kKeyBytes + limits::kOpExtensionBytes + 256;
 static_assert(limits::kScanPageEntries < limits::kQuestionLeaves);  // one more shows the next page
 
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
 // The leaves that answer the question: one for each entry, and for a page perhaps one behind.
 Result<std::vector<state::Leaf>> check_leaves(const AnswerContext& context,
                                               const ReadQuestion& asked, const Answer& answer) {

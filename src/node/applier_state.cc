@@ -6,12 +6,6 @@
 #include "node/state_rows.h"
 
 namespace kvswarm::node {
-namespace {
-
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
-}  // namespace
-
 // The trie of all leaf rows is the state only if its root is the one that this node signed.
 Status Applier::load_state() {
   const std::size_t bucket_leaves =

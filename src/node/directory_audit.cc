@@ -16,8 +16,6 @@ namespace {
 
 using Stage = AuditProgress::Stage;
 
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
 // No leaves: what a trie of one leaf a bucket asks for while it grows.
 class NoLeaves final : public state::LeafCursor {
  public:

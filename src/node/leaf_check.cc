@@ -5,8 +5,6 @@
 namespace kvswarm::node {
 namespace {
 
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
 // The op and the value are those that the leaf and its row speak of.
 Status check_written(const SwarmId& swarm, const rows::LeafRow& row, const rows::ValueRow& value) {
   const log::Op op = rows::op_of(swarm, row, value);

@@ -3,12 +3,6 @@
 #include "base/limits.h"
 
 namespace kvswarm::node {
-namespace {
-
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
-}  // namespace
-
 Result<LogChecker::Added> LogChecker::add(BytesView encoded) {
   Added out;
   KVSWARM_ASSIGN_OR_RETURN(out.record, log::decode_record(encoded));

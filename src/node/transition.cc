@@ -11,8 +11,6 @@ using Entry = log::ReceiptFacts::EntryFact;
 using Block = log::ReceiptFacts::BlockFact;
 using OpFact = log::ReceiptFacts::OpFact;
 
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
 // Where in a log an op stands: ascending in the order in which ops were applied.
 struct Place {
   std::uint64_t record = 0;

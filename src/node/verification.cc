@@ -7,8 +7,6 @@
 namespace kvswarm::node {
 namespace {
 
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
 std::string name_of(const log::DocumentRef& ref) {
   return "document " + std::to_string(ref.number) + " with hash " + to_hex(ref.hash);
 }
