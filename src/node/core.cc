@@ -102,29 +102,6 @@ void Core::settle_turn() {
   connections_.pump(now_, actions_);
 }
 
-void Core::update_wanted() {
-  std::set<NodeId> wanted;
-  for (const NodeId& destination : delivery_.destinations()) wanted.insert(destination);
-  for (const auto& [id, read] : reads_) wanted.insert(read.holder);
-  for (const auto& [ticket, audit] : audits_) wanted.insert(audit.node);
-  if (options_.keep_connected) {
-    for (const NodeId& holder : holders(document_)) {
-      if (wanted.size() >= limits::kKeptConnections) break;
-      wanted.insert(holder);
-    }
-  }
-  if (phase_ == Phase::asking) wanted.insert(to_ask_.begin(), to_ask_.end());
-  // Nothing is sent there, but another one of us must be found.
-  // Who only looks (`status` of a copy) must not stop it.
-  const bool works = phase_ == Phase::working && connections_.has_own_address();
-  if (phase_ == Phase::asking || options_.ask_at_once || works) {
-    wanted.insert(self_);
-  } else {
-    wanted.erase(self_);
-  }
-  connections_.set_wanted(std::move(wanted));
-}
-
 std::uint64_t Core::next_tick_ms() const {
   std::uint64_t next = connections_.next_tick_ms();
   // What is due already was looked at in this step and waits for something else than time.
@@ -312,6 +289,7 @@ void Core::on_ready(const Connections::Ready& ready) {
                      ready.hello.known_block});
   if (listed) send_evidence(ready.connection);
   hold_until_refilled(ready);
+  out_of_sight_.erase(ready.peer);
   delivery_.restart(ready.peer);
   start_reads(ready.peer);
 }
@@ -323,7 +301,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   ahead_.erase(gone.connection);
   heard_evidence_.erase(gone.connection);
   known_blocks_.erase(gone.connection);
-  if (!connections_.is_ready(gone.peer)) held_.erase(gone.peer);
+  lose_sight(gone.peer);
   delivery_.restart(gone.peer);
   incoming_.forget(gone.connection);
   judging_.erase(gone.peer);

@@ -336,6 +336,8 @@ class Core {
   void hold_until_refilled(const Connections::Ready& ready);
   void check_refill(ConnectionId connection, const NodeId& peer);
   void refill_again();
+  void lose_sight(const NodeId& peer);
+  void meet_holders_again(const config::Document& before);
   void on_reply(const Status& status, reply::Refilled& reply);
 
   // Refusals (core_refusals.cc)
@@ -406,6 +408,7 @@ class Core {
   std::map<NodeId, std::uint64_t> refilled_;      // up to which epoch the outbox has seen to it
   std::map<NodeId, std::uint64_t> refill_asked_;  // the same, asked of the store
   std::map<NodeId, std::uint64_t> held_;          // streams that wait until that epoch was seen to
+  std::set<NodeId> out_of_sight_;                 // of a writer: holders to be met again
   std::uint64_t refill_again_at_ms_ = 0;          // after one that failed; 0: none did
   bool refill_failed_ = false;                    // the last one
   std::map<NodeId, bool> recording_;  // heads at the store; true: a newer one is to follow

@@ -39,6 +39,29 @@ bool Core::must_wait(const StoreRequest& request) const {
   return signs(adopt != nullptr ? adopt->document : document_);
 }
 
+void Core::update_wanted() {
+  std::set<NodeId> wanted;
+  for (const NodeId& destination : delivery_.destinations()) wanted.insert(destination);
+  for (const auto& [id, read] : reads_) wanted.insert(read.holder);
+  for (const auto& [ticket, audit] : audits_) wanted.insert(audit.node);
+  if (options_.keep_connected || !out_of_sight_.empty()) {
+    for (const NodeId& holder : holders(document_)) {
+      if (wanted.size() >= limits::kKeptConnections) break;
+      if (options_.keep_connected || out_of_sight_.count(holder) > 0) wanted.insert(holder);
+    }
+  }
+  if (phase_ == Phase::asking) wanted.insert(to_ask_.begin(), to_ask_.end());
+  // Nothing is sent there, but another one of us must be found.
+  // Who only looks (`status` of a copy) must not stop it.
+  const bool works = phase_ == Phase::working && connections_.has_own_address();
+  if (phase_ == Phase::asking || options_.ask_at_once || works) {
+    wanted.insert(self_);
+  } else {
+    wanted.erase(self_);
+  }
+  connections_.set_wanted(std::move(wanted));
+}
+
 void Core::begin_asking() {
   phase_ = Phase::asking;
   ask_until_ms_ = now_.monotonic_ms + limits::kAskMs;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "node/core.h"
+#include "node/holds.h"
 
 namespace kvswarm::node {
 
@@ -30,6 +31,22 @@ void Core::check_refill(ConnectionId connection, const NodeId& peer) {
   if (asked >= epoch) return;
   asked = epoch;
   ask(request::Refill{peer, epoch, known->second});
+}
+
+// While it is away it may come back from an older copy. The blocks that it has lost are kept here
+// for a while and nowhere else, so whoever writes meets it again, with something to send or not.
+void Core::lose_sight(const NodeId& peer) {
+  if (connections_.is_ready(peer)) return;
+  held_.erase(peer);
+  if (document_.is_writer(self_)) out_of_sight_.insert(peer);
+}
+
+// Who was no writer was not asked for what storage nodes had lost meanwhile.
+void Core::meet_holders_again(const config::Document& before) {
+  if (before.is_writer(self_) || !document_.is_writer(self_)) return;
+  for (const NodeId& holder : holders(document_)) {
+    if (holder != self_ && !connections_.is_ready(holder)) out_of_sight_.insert(holder);
+  }
 }
 
 // What failed, of a full disk for instance, is tried again.

@@ -301,8 +301,9 @@ void Core::on_reply(const Status& status, reply::Adopted& reply) {
 
 void Core::put_in_force(const config::Document& document) {
   past_documents_.emplace(document.number(), document);
-  document_ = document;
+  const config::Document before = std::exchange(document_, document);
   connections_.set_document(document_);
+  meet_holders_again(before);
   for (const NodeId& destination : delivery_.destinations()) delivery_.restart(destination);
   place_pending_at_ms_ = now_.monotonic_ms;
   tell(Severity::info, "document " + std::to_string(document.number()) + " is in force");

@@ -411,6 +411,60 @@ TEST_CASE("F1: a refill that met a full disk is made once there is room") {
   CHECK(got(trio.finish(world.get(trio.reader, "b"))).value.value == "2");
 }
 
+TEST_CASE("F1: a writer that nobody can dial and that writes no more brings what a node lost") {
+  Trio trio(33);
+  World& world = trio.world;
+  trio.start_all();
+  trio.finish(world.put(trio.writer, "a", "1"));
+  const auto copy = world.memory(trio.storage).image();
+  trio.finish(world.put(trio.writer, "b", "2"));
+  world.crash(trio.storage);
+  world.put_back(trio.storage, copy);
+  CHECK((*trio.finish(world.restore(trio.storage)))->ok());
+  world.set_reachable(trio.writer, false);
+  world.crash(trio.storage);
+  world.run_for(30'000);
+  world.start(trio.storage);
+  world.run_for(30'000);
+  CHECK(got(trio.finish(world.get(trio.reader, "b"))).value.value == "2");
+}
+
+TEST_CASE("F1: a writer that is added again brings what a node lost while it was none") {
+  Trio trio(34);
+  World& world = trio.world;
+  const NodeIndex other = world.add_node();
+  world.found({{trio.storage, 1}}, {trio.writer, other});
+  config::Changes removal;
+  removal.remove_writers = {world.id(trio.writer)};
+  config::Changes addition;
+  addition.add_writers = removal.remove_writers;
+  const config::Document without = world.document().updated(removal).value();
+  const config::Document with = without.updated(addition).value();
+  const auto give_all = [&](const config::Document& document) {
+    for (const NodeIndex i : {trio.storage, trio.writer, trio.reader, other}) {
+      world.give_document(i, document);
+    }
+    world.run_for(30'000);
+  };
+  trio.start_all();
+  world.start(other);
+  trio.finish(world.put(trio.writer, "a", "1"));
+  const auto copy = world.memory(trio.storage).image();
+  trio.finish(world.put(trio.writer, "b", "2"));
+  trio.finish(world.put(other, "c", "3"));
+  give_all(without);
+  world.crash(trio.storage);
+  world.put_back(trio.storage, copy);
+  CHECK((*trio.finish(world.restore(trio.storage)))->ok());
+  world.crash(trio.storage);
+  world.start(trio.storage);
+  world.run_for(30'000);
+  CHECK(got(trio.finish(world.get(trio.reader, "c"))).value.value == "3");
+  CHECK(!got(trio.finish(world.get(trio.reader, "b"))).found);
+  give_all(with);
+  CHECK(got(trio.finish(world.get(trio.reader, "b"))).value.value == "2");
+}
+
 TEST_CASE("bytes changed on the way end the connection and never change a value") {
   Trio trio(11);
   trio.start_all();
