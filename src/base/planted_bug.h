@@ -46,6 +46,9 @@ enum class PlantedBug {
   uncounted_delete,   // a storage node's head counts the bytes of deleted keys
   endless_read,       // a read that waits for a connection has no deadline
   blind_restore,      // a restore looks for lost blocks only, not for lost records
+  seen_epoch,         // whether a node was restored since a receipt is asked of what was seen of it
+  grants_in_force,    // grants follow the document in force, not the one that the log has last
+  endless_handshake,  // who does not end the handshake is not sent away
 };
 
 struct PlantedBugName {
@@ -53,7 +56,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 33> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 36> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -87,6 +90,9 @@ inline constexpr std::array<PlantedBugName, 33> kPlantedBugs{{
     {"uncounted_delete", "X2", PlantedBug::uncounted_delete},
     {"endless_read", "R4", PlantedBug::endless_read},
     {"blind_restore", "F1", PlantedBug::blind_restore},
+    {"seen_epoch", "R2", PlantedBug::seen_epoch},
+    {"grants_in_force", "A1", PlantedBug::grants_in_force},
+    {"endless_handshake", "F3", PlantedBug::endless_handshake},
 }};
 
 #ifdef KVSWARM_PLANTED_BUGS

@@ -152,7 +152,10 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
                         holder + " answered from an older head than it signed before"));
     return;
   }
-  if (read.epoch && head.epoch > *read.epoch) {
+  const bool restored = read.epoch && head.epoch > (is_planted(PlantedBug::seen_epoch)
+                                                        ? read.least.epoch
+                                                        : *read.epoch);
+  if (restored) {
     end_read(id,
              Status(StatusCode::conflict, holder + " was restored since the receipt, in epoch " +
                                               std::to_string(head.epoch) +

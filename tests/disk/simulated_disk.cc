@@ -201,6 +201,25 @@ std::vector<std::string> SimulatedDisk::folders() const {
 
 bool SimulatedDisk::lock(const std::string& path) { return locks_.emplace(path, true).second; }
 
+std::string SimulatedDisk::rot(Random& random) {
+  std::vector<std::string> paths;
+  for (const std::string& path : files()) {
+    if (!read(path)->empty()) paths.push_back(path);
+  }
+  if (paths.empty()) return "no file";
+  const std::string& path = paths[random.below(paths.size())];
+  File& file = files_.at(names_.at(path));
+  const std::size_t at = random.below(file.bytes->size());
+  const auto flip = static_cast<char>(1 + random.below(255));
+  for (Content* content : {&file.bytes, &file.synced}) {
+    if (at >= (*content)->size()) continue;
+    Bytes changed = **content;
+    changed[at] ^= flip;
+    *content = std::make_shared<const Bytes>(std::move(changed));
+  }
+  return path + " at " + std::to_string(at);
+}
+
 void SimulatedDisk::cut(Kept kept, Random& random) {
   Names found = kept == Kept::all ? names_ : safe_names_;
   if (kept == Kept::random_part || kept == Kept::torn_sector) {

@@ -74,6 +74,9 @@ class SimulatedDisk {
   void set_free_bytes(std::optional<std::uint64_t> bytes) { free_bytes_ = bytes; }
   std::optional<std::uint64_t> free_bytes() const { return free_bytes_; }
 
+  // A byte of some file becomes another one, synced or not. The file's path, and where.
+  std::string rot(Random& random);
+
   // Power is lost and comes back: what is found then. Open files and locks are gone.
   void cut(Kept kept, Random& random);
 

@@ -55,6 +55,7 @@ class LevelDbDisk final : public Disk {
     KVSWARM_ASSERT(open_ == nullptr);
     if (way + 1 < ways_down()) bytes_.cut(test::kEveryPolicy[way], random);
   }
+  std::string rot(Random& random) override { return bytes_.rot(random); }
 
   store::Store& rows() override {
     if (open_ != nullptr) return *open_;

@@ -30,6 +30,8 @@ class Disk {
   // The last one is that of a process that is killed, which loses nothing.
   virtual std::size_t ways_down() const = 0;
   virtual void go_down(std::size_t way, Random& random) = 0;
+  // A byte of it changes, where it has bytes. Where.
+  virtual std::string rot(Random&) { return "no file"; }
 
   // Its rows as a store that is opened now would read them. Looking changes nothing of the disk.
   virtual store::Store& rows() = 0;

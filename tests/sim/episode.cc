@@ -6,9 +6,11 @@
 #include "node/rows.h"
 #include "sim/fast_crypto.h"
 #include "sim/faults.h"
+#include "sim/hostile.h"
 #include "sim/liar.h"
 #include "sim/log_checks.h"
 #include "sim/nonce_watch.h"
+#include "sim/older_copies.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -31,6 +33,7 @@ class Episode {
     draw_mix(options);
     documents_.push_back(world_.document());
     given_.assign(nodes_, 0);
+    older_copies_.emplace(for_copies());
   }
 
   EpisodeResult run() {
@@ -41,8 +44,12 @@ class Episode {
     out.trace = world_.trace();
     out.virtual_ms = world_.now_ms() - began_ms_;
     out.faults = faults_->counts();
-    out.faults["restores"] = restores_;
+    out.faults["restores"] = older_copies_->restores();
+    out.faults["rot"] = older_copies_->rotten();
     out.faults["lies"] = liar_.lies();
+    if (hostile_) {
+      for (const auto& [kind, count] : hostile_->counts()) out.faults["hostile"] += count;
+    }
     out.counts["ops"] = history_.ops().size();
     out.counts["reads"] = history_.reads().size();
     out.counts["undecided"] = history_.undecided();
@@ -86,8 +93,10 @@ class Episode {
     history_.has_disk_faults = faults_->can_fail_writes();
     history_.has_documents = once_in(5);
     history_.has_restores = once_in(5);
+    copies_ = 1 + below(3);
     history_.has_liars = once_in(5);
     liar_.is_on = history_.has_liars;
+    if (once_in(5)) hostile_.emplace(world_, nodes_);
   }
 
   // --- the time of the faults --------------------------------------------------------------------
@@ -103,12 +112,11 @@ class Episode {
     };
     for (NodeIndex i = 0; i < nodes_; ++i) world_.start(i);
     world_.run_for(below(3000));
-    const std::uint64_t restore_at = steps_ / 4 + below(steps_ / 2);
     for (std::uint64_t i = 0; i < steps_; ++i) {
       if (once_in(fault_every_)) faults_->inject();
+      if (hostile_ && once_in(6)) hostile_->strike();
       if (history_.has_documents && once_in(12)) change_documents();
-      if (history_.has_restores && i == restore_at / 2) take_copy();
-      if (history_.has_restores && i == restore_at) KVSWARM_RETURN_IF_ERROR(restore());
+      if (history_.has_restores) KVSWARM_RETURN_IF_ERROR(copies(i));
       use();
       world_.run_for(below(gap_ms_));
       KVSWARM_RETURN_IF_ERROR(history_.settle());
@@ -124,6 +132,7 @@ class Episode {
     offered_.clear();
     for (const auto& item : commit->items) {
       offered_.push_back(log::block_hash(world_.document().swarm(), item.block.header));
+      if (hostile_) hostile_->saw_block(log::encode(item.block));
       blocks_.try_emplace(offered_.back(), LogChecks::Offered{item.block});
     }
   }
@@ -148,6 +157,7 @@ class Episode {
   // What is to hold at any time: nobody stops, documents do not go back.
   Status check_standing() {
     KVSWARM_RETURN_IF_ERROR(early_);
+    if (hostile_) KVSWARM_RETURN_IF_ERROR(hostile_->check());
     for (NodeIndex i = 0; i < nodes_; ++i) {
       if (world_.ended(i)) {
         return broken("F1: " + name(i) + " stopped: " + world_.ended(i)->message());
@@ -182,7 +192,7 @@ class Episode {
     if (once_in(3)) {
       const NodeIndex reader = below(nodes_);
       if (!world_.is_running(reader)) return;
-      if (once_in(history_.has_liars ? 2 : 4)) {
+      if (once_in(history_.has_liars || older_copies_->restores() > 0 ? 2 : 4)) {
         history_.read_after_receipt(reader, world_.random().next_u64(), timeout_ms);
       } else {
         history_.read(reader, node::event::Get{0, any_key(), timeout_ms, once_in(6), {}});
@@ -248,6 +258,8 @@ class Episode {
       // An old file, which a node must not fall for.
       world_.give_document(node, documents_[below(at + 1)]);
     } else if (only_stores(node)) {
+      // Or it finds the file when it starts, and some between were never given to it.
+      if (once_in(3)) faults_->go_down(node, Fault::killed);
       give(node, at + below(documents_.size() - at));
     } else {
       give(node, std::min(has_document(node, at) ? at + 1 : at, documents_.size() - 1));
@@ -273,77 +285,30 @@ class Episode {
 
   // --- older copies ------------------------------------------------------------------------------
 
-  // Of a storage node that does not write: what a writer has not delivered is nowhere else.
-  void take_copy() {
-    std::vector<NodeIndex> pure;
-    for (const NodeIndex i : swarm_.storage) {
-      if (!is_writer(i)) pure.push_back(i);
-    }
-    if (pure.empty()) return;
-    copied_ = pure[below(pure.size())];
-    copy_ = world_.disk(*copied_).image();
-    world_.say("* a copy is made of the disk of " + name(*copied_));
+  OlderCopies::Swarm for_copies() {
+    return {world_,
+            *faults_,
+            history_,
+            swarm_,
+            nodes_,
+            [this](NodeIndex node) -> const config::Document& { return documents_[given_[node]]; },
+            [this](NodeIndex node) { goes_down(node); },
+            [this] { use(); },
+            [this](NodeIndex node) { in_force_.erase(node); }};
   }
 
-  static node::LogPlace place_of(const log::SignedHead& signed_head) {
-    const auto head = log::decode_head(signed_head.head).value();
-    return {head.epoch, head.length};
-  }
-
-  // Who has seen more of its log than the copy has; of those whom the node's document lists, or
-  // all.
-  bool is_behind(bool listed_only) {
-    const auto own = place_of(log::decode_signed_head(copy_.at(rows::head())).value());
-    const config::Document& document = documents_[given_[*copied_]];
-    for (NodeIndex i = 0; i < nodes_; ++i) {
-      const bool is_listed = i < swarm_.storage.size() || document.is_writer(world_.id(i));
-      if (i == *copied_ || (listed_only && !is_listed)) continue;
-      const auto row = world_.disk(i).rows().get(rows::seen_head(world_.id(*copied_))).value();
-      if (row && own < place_of(rows::decode_seen_head(*row).value().head)) return true;
-    }
-    return false;
-  }
-
-  // Everybody can be reached meanwhile, and somebody whom it listens to has seen what was lost, or
-  // the node could not know what it lacks.
-  Status restore() {
-    if (!copied_ || copy_.count(rows::head()) == 0) return {};
-    const NodeIndex node = *copied_;
-    KVSWARM_RETURN_IF_ERROR(faults_->heal());
-    world_.run_for(40'000);
-    KVSWARM_RETURN_IF_ERROR(history_.settle());
-    const bool behind = is_behind(true);
-    if (!behind && is_behind(false)) return {};
-    goes_down(node);
-    world_.crash(node);
-    world_.put_back(node, copy_);
-    in_force_.erase(node);
-    world_.say("* the copy is put back at " + name(node));
-    history_.restored(node);
-    if (behind && once_in(2)) {
-      // Started as if nothing were, it must find out and stop.
-      KVSWARM_RETURN_IF_ERROR(world_.try_start(node));
-      if (!world_.run_until([&] { return world_.ended(node).has_value(); }, 20'000)) {
-        return broken("F1: " + name(node) + " goes on silently from an older copy");
-      }
-      world_.crash(node);
-    }
-    const auto restored = world_.restore(node);
-    if (!world_.run_until([&] { return restored->has_value(); })) {
-      return broken("R4: a restore is not answered");
-    }
-    KVSWARM_RETURN_IF_ERROR((*restored)->status().with_context("F1: restore"));
-    const bool is_done = std::get<node::RestoreOutcome>(***restored).done.has_value();
-    if (behind && !is_done) return broken("F1: a restore does not see what the copy lacks");
-    restores_ += is_done ? 1 : 0;
-    world_.crash(node);
-    return world_.try_start(node);
+  // In each of its parts a copy is made and put back.
+  Status copies(std::uint64_t step) {
+    const std::uint64_t part = steps_ / copies_;
+    if (step % part == part / 4) older_copies_->take();
+    return step % part == part * 3 / 4 ? older_copies_->put_back() : Status();
   }
 
   // --- the end -----------------------------------------------------------------------------------
 
   Status come_to_rest() {
     liar_.is_on = false;
+    if (hostile_) hostile_->stop();
     KVSWARM_RETURN_IF_ERROR(faults_->heal());
     KVSWARM_RETURN_IF_ERROR(give_all_documents());
     // What landed of a write that failed shows at the writer's next one.
@@ -433,9 +398,9 @@ class Episode {
     KVSWARM_RETURN_IF_ERROR(logs.read_logs());
     KVSWARM_RETURN_IF_ERROR(check_refused(refused));
     KVSWARM_RETURN_IF_ERROR(logs.check_acked(refused));
-    if (logs.epochs() != restores_) {
+    if (logs.epochs() != older_copies_->restores()) {
       return broken("F1: " + std::to_string(logs.epochs()) + " epochs after " +
-                    std::to_string(restores_) + " restores");
+                    std::to_string(older_copies_->restores()) + " restores");
     }
     KVSWARM_RETURN_IF_ERROR(logs.check_answers());
     KVSWARM_RETURN_IF_ERROR(check_reads(logs));
@@ -504,6 +469,8 @@ class Episode {
   History history_;
   Liar liar_;
   std::optional<Faults> faults_;
+  std::optional<Hostile> hostile_;
+  std::optional<OlderCopies> older_copies_;
   LogChecks::Swarm swarm_;
   std::uint64_t nodes_ = 0;
   std::uint64_t steps_ = 0;
@@ -512,15 +479,13 @@ class Episode {
   std::uint64_t fault_every_ = 0;
   std::uint64_t large_every_ = 0;
   std::uint64_t values_ = 0;
-  std::uint64_t restores_ = 0;
+  std::uint64_t copies_ = 0;
   Status early_;
   LogChecks::Blocks blocks_;
   std::vector<Hash> offered_;  // with the last request
   std::vector<config::Document> documents_;
   std::vector<std::size_t> given_;  // per node: which document its operator gave last
   std::map<NodeIndex, std::uint64_t> in_force_;
-  std::optional<NodeIndex> copied_;
-  Disk::Image copy_;
 };
 
 }  // namespace

@@ -125,7 +125,7 @@ Status History::check_error(const Status& error, const std::string& what) const 
       if (has_restores || has_documents) return {};
       break;
     case StatusCode::corruption:
-      if (has_liars) return {};
+      if (has_liars || has_rot) return {};
       break;
     default: break;
   }
@@ -201,6 +201,12 @@ Status History::check_floors(const OpenRead& open, const node::GetOutcome& outco
                   " from a head at " + text(place) + " after one at " + text(found->second));
   };
   KVSWARM_RETURN_IF_ERROR(check(open.of_receipts, "R2 (a receipt was passed)"));
+  const auto receipt = open.of_receipts.find(outcome.holder);
+  if (receipt != open.of_receipts.end() && receipt->second.epoch < place.epoch) {
+    return broken("R2: " + name(open.reader) + " got " + open.event.key + " from a head at " +
+                  text(place) + ", of after a restore, and passed a receipt at " +
+                  text(receipt->second));
+  }
   KVSWARM_RETURN_IF_ERROR(check(open.own, "R3 (this reader went back)"));
   // A holder that lies may show each reader another head of its past.
   return has_liars ? Status() : check(open.floor, "R1 (the holder went back)");

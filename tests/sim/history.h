@@ -52,6 +52,7 @@ class History {
   bool has_documents = false;  // then writers may be refused, and readers lack documents
   bool has_disk_faults = false;
   bool has_restores = false;
+  bool has_rot = false;  // the same as of liars
 
   void write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal goal,
              std::uint64_t wait_ms);

@@ -69,6 +69,16 @@ NodeIndex World::add_twin(NodeIndex index) {
   return machines_.size() - 1;
 }
 
+NodeIndex World::add_stranger(Script script) {
+  const NodeIndex index = add_node();
+  machines_.back()->script = std::move(script);
+  return index;
+}
+
+void World::act(NodeIndex stranger, node::Actions actions) {
+  for (node::Action& action : actions) perform(stranger, action);
+}
+
 NodeId World::id(NodeIndex index) const { return machines_.at(index)->key.id(); }
 
 const crypto::SigningKey& World::key(NodeIndex index) const { return machines_.at(index)->key; }
@@ -250,6 +260,7 @@ void World::at_machine(NodeIndex index, std::uint64_t time_ms, std::function<voi
 
 void World::drive(NodeIndex index, node::Event event) {
   Machine& machine = *machines_.at(index);
+  if (machine.script) act(index, machine.script(event));
   if (!machine.core) return;
   note(index * 64 + event.index());
   node::Actions actions = machine.core->step(std::move(event), time(index));

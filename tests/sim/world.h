@@ -42,6 +42,14 @@ class World {
   NodeIndex add_node();
   // Another machine with the same identity: one key, two logs.
   NodeIndex add_twin(NodeIndex index);
+  // A machine that is no node: told of events as a core is, what it does is up to the script.
+  using Script = std::function<node::Actions(const node::Event& event)>;
+  NodeIndex add_stranger(Script script);
+  void act(NodeIndex stranger, node::Actions actions);
+  // What comes on that connection is not read from now on: the sender's bytes stay where they are.
+  void stop_reading(NodeIndex index, node::ConnectionId connection);
+  // Whether the other end has not given the connection up.
+  bool is_connected_there(NodeIndex index, node::ConnectionId connection);
   NodeId id(NodeIndex index) const;
   const crypto::SigningKey& key(NodeIndex index) const;
 

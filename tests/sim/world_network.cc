@@ -49,6 +49,16 @@ World::Pipe* World::far_end(const Pipe& pipe) {
   return found == pipes.end() || found->second.serial != pipe.serial ? nullptr : &found->second;
 }
 
+void World::stop_reading(NodeIndex index, node::ConnectionId connection) {
+  if (Pipe* far = far_end(machines_.at(index)->pipes.at(connection))) far->swallows = true;
+}
+
+bool World::is_connected_there(NodeIndex index, node::ConnectionId connection) {
+  const auto& pipes = machines_.at(index)->pipes;
+  const auto found = pipes.find(connection);
+  return found != pipes.end() && far_end(found->second) != nullptr;
+}
+
 void World::cut_connections(NodeIndex index) {
   const std::map<node::ConnectionId, Pipe> pipes = machines_.at(index)->pipes;
   for (const auto& [connection, pipe] : pipes) {

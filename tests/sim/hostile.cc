@@ -1,0 +1,221 @@
+#include "sim/hostile.h"
+
+#include <array>
+#include <utility>
+
+#include "base/limits.h"
+#include "node/messages.h"
+
+namespace kvswarm::sim {
+namespace {
+
+constexpr std::array<const char*, 7> kNames = {"silence",  "noise", "dribble", "altered",
+                                               "repeated", "talk",  "deaf"};
+constexpr std::size_t kRememberedBlocks = 64;
+constexpr std::size_t kWholeOutput = 1024 * 1024;
+
+}  // namespace
+
+Hostile::Hostile(World& world, std::size_t nodes)
+    : world_(world),
+      nodes_(nodes),
+      self_(world_.add_stranger([this](const node::Event& event) { return on_event(event); })) {}
+
+Bytes Hostile::any_bytes(std::size_t most) {
+  Bytes out(1 + world_.random().below(most), '\0');
+  world_.random().fill(out.data(), out.size());
+  return out;
+}
+
+void Hostile::saw_block(const Bytes& encoded) {
+  if (blocks_.size() < kRememberedBlocks) blocks_.push_back(encoded);
+}
+
+void Hostile::strike() {
+  const auto kind = static_cast<Kind>(world_.random().below(kNames.size()));
+  const NodeIndex target = world_.random().below(nodes_);
+  if (!world_.is_running(target)) return;
+  const char* const name = kNames.at(static_cast<std::size_t>(kind));
+  ++counts_[name];
+  world_.say(std::string("* hostile: ") + name + " against node " + std::to_string(target));
+  const bool by_the_dozen = world_.random().below(4) == 0;
+  for (std::uint64_t more = by_the_dozen ? world_.random().below(48) : 0;; --more) {
+    connect(kind, target);
+    if (more == 0) break;
+  }
+}
+
+void Hostile::connect(Kind kind, NodeIndex target) {
+  const node::ConnectionId connection = next_;
+  next_ += 2;
+  Line& line = lines_[connection];
+  line.kind = kind;
+  line.target = target;
+  node::Actions dial;
+  dial.push_back(node::action::Dial{connection, std::to_string(target)});
+  world_.act(self_, std::move(dial));
+}
+
+node::Actions Hostile::on_event(const node::Event& event) {
+  node::Actions actions;
+  const auto found = [this](node::ConnectionId connection) { return lines_.find(connection); };
+  if (const auto* connected = std::get_if<node::event::Connected>(&event)) {
+    if (const auto at = found(connected->connection); at != lines_.end()) {
+      open(at->first, at->second, actions);
+    }
+  } else if (const auto* arrived = std::get_if<node::event::Arrived>(&event)) {
+    const auto at = found(arrived->connection);
+    if (at != lines_.end() && at->second.session) {
+      at->second.session->receive(arrived->bytes, kTime);
+      pump(at->first, at->second, actions);
+    }
+  } else if (const auto* lost = std::get_if<node::event::Lost>(&event)) {
+    lines_.erase(lost->connection);
+  }
+  return actions;
+}
+
+void Hostile::open(node::ConnectionId connection, Line& line, node::Actions& actions) {
+  line.since_ms = world_.now_ms();
+  line.paused_ms = world_.paused_ms(line.target);
+  if (line.kind == Kind::silence) return;
+  if (line.kind == Kind::noise) {
+    actions.push_back(node::action::Send{connection, any_bytes(64 * 1024)});
+    return;
+  }
+  line.key = crypto::SigningKey::generate(world_.random());
+  swarm::SessionOptions options;
+  options.swarm = world_.document().swarm();
+  options.identity = &*line.key;
+  options.expected_peer = world_.id(line.target);
+  options.random = &world_.random();
+  line.session = std::make_unique<swarm::Session>(options, kTime);
+  if (line.kind != Kind::dribble) {
+    pump(connection, line, actions);
+    return;
+  }
+  line.dribbling = line.session->take_output(kWholeOutput, kTime);
+  line.session.reset();
+  dribble(connection);
+}
+
+// A byte at a time: it never comes to the end in time.
+void Hostile::dribble(node::ConnectionId connection) {
+  const auto found = lines_.find(connection);
+  if (found == lines_.end() || found->second.dribbling.empty()) return;
+  Bytes& rest = found->second.dribbling;
+  node::Actions send;
+  send.push_back(node::action::Send{connection, rest.substr(0, 1)});
+  rest.erase(0, 1);
+  world_.act(self_, std::move(send));
+  world_.later(1000, [this, connection] { dribble(connection); });
+}
+
+void Hostile::pump(node::ConnectionId connection, Line& line, node::Actions& actions) {
+  Random& random = world_.random();
+  for (const swarm::SessionEvent& event : line.session->take_events()) {
+    if (!event.established) continue;
+    line.is_established = true;
+    if (line.kind == Kind::talk || line.kind == Kind::deaf) talk(line);
+    if (line.kind == Kind::deaf) world_.stop_reading(self_, connection);
+  }
+  while (line.session->has_output()) {
+    Bytes bytes = line.session->take_output(kWholeOutput, kTime);
+    if (bytes.empty()) break;
+    const std::uint64_t how = line.kind == Kind::altered ? random.below(4) : 3;
+    if (how == 0) bytes.resize(random.below(bytes.size()));
+    if (how == 1) bytes[random.below(bytes.size())] ^= static_cast<char>(1 + random.below(255));
+    if (line.kind == Kind::repeated) {
+      bytes += bytes;
+    }
+    actions.push_back(node::action::Send{connection, std::move(bytes)});
+  }
+  // Behind the last record, what is none.
+  if (line.is_established && line.kind == Kind::talk && random.below(16) == 0) {
+    actions.push_back(node::action::Send{connection, any_bytes(4096)});
+  }
+}
+
+// What the document of an honest node would have it say comes first, or does not.
+void Hostile::talk(Line& line) {
+  using node::MessageType;
+  if (line.kind == Kind::deaf || world_.random().below(4) != 0) {
+    node::Hello hello;
+    hello.document = {1, world_.document().hash()};
+    line.session->send(node::make_message(MessageType::hello, 0, encode(hello)));
+  }
+  for (std::uint64_t messages = 1 + world_.random().below(100); messages > 0; --messages) {
+    if (!line.session->send(line.kind == Kind::deaf ? any_question() : any_message())) return;
+  }
+}
+
+swarm::Message Hostile::any_question() {
+  using node::MessageType;
+  Random& random = world_.random();
+  constexpr std::array kQuestions = {MessageType::get, MessageType::scan, MessageType::read_records,
+                                     MessageType::read_document};
+  const MessageType type = kQuestions.at(random.below(kQuestions.size()));
+  const bool by_address = type == MessageType::get || type == MessageType::scan;
+  Bytes payload(by_address ? sizeof(Address) : sizeof(std::uint64_t), '\0');
+  // Any address, or a small number.
+  if (by_address) random.fill(payload.data(), payload.size());
+  if (!by_address) payload.back() = static_cast<char>(random.below(256));
+  return node::make_message(type, random.next_u64(), std::move(payload));
+}
+
+swarm::Message Hostile::any_message() {
+  Random& random = world_.random();
+  if (random.below(3) == 0) return any_question();
+  if (!blocks_.empty() && random.below(3) == 0) {
+    Bytes block = blocks_[random.below(blocks_.size())];
+    if (random.below(2) == 0) {
+      block[random.below(block.size())] ^= static_cast<char>(1 + random.below(255));
+    }
+    return node::make_message(node::MessageType::block, random.next_u64(), std::move(block));
+  }
+  swarm::Message message;
+  message.type = static_cast<std::uint8_t>(1 + random.below(random.below(2) == 0 ? 16 : 255));
+  message.lane = random.below(4) == 0 ? static_cast<swarm::Lane>(random.below(swarm::kLanes))
+                                      : node::lane_of(static_cast<node::MessageType>(message.type));
+  message.request_id = random.below(2) == 0 ? random.below(8) : random.next_u64();
+  message.flags = random.below(8) == 0 ? static_cast<std::uint8_t>(random.below(256)) : 0;
+  message.payload = any_bytes(random.below(16) == 0 ? 32 * 1024 : 256);
+  return message;
+}
+
+void Hostile::stop() {
+  const std::map<node::ConnectionId, Line> ended = std::exchange(lines_, {});
+  for (const auto& [connection, line] : ended) {
+    node::Actions close;
+    close.push_back(node::action::Close{connection});
+    world_.act(self_, std::move(close));
+  }
+}
+
+Status Hostile::check() const {
+  for (NodeIndex node = 0; node < nodes_; ++node) {
+    if (world_.open_connections(node) <= limits::kConnections + limits::kUnauthenticated) continue;
+    return {StatusCode::failure, "F4: node " + std::to_string(node) + " has " +
+                                     std::to_string(world_.open_connections(node)) +
+                                     " connections"};
+  }
+  // Clocks are a tenth too slow at most, and nodes may be paused.
+  constexpr std::uint64_t kLateMs = 1000;
+  for (const auto& [connection, line] : lines_) {
+    if (line.since_ms == 0 || world_.is_paused(line.target)) continue;
+    if (!world_.is_connected_there(self_, connection)) continue;
+    const std::uint64_t allowed_ms =
+        line.is_established
+            ? (line.kind == Kind::deaf ? limits::kDeadPeerMs : ~std::uint64_t{0} / 16)
+            : limits::kHandshakeMs;
+    const std::uint64_t open_ms =
+        world_.now_ms() - line.since_ms - (world_.paused_ms(line.target) - line.paused_ms);
+    if (open_ms <= allowed_ms * 10 / 9 + kLateMs) continue;
+    return {StatusCode::failure, "F3: node " + std::to_string(line.target) + " keeps a stranger (" +
+                                     kNames.at(static_cast<std::size_t>(line.kind)) + ") for " +
+                                     std::to_string(open_ms) + " ms"};
+  }
+  return {};
+}
+
+}  // namespace kvswarm::sim
