@@ -10,8 +10,11 @@ using kvswarm::test::Swarm;
 TEST_CASE("A4: audit checks another node by its log and receipts, and a directory by its rows") {
   Swarm swarm({{"a", 1}}, {"x"});
   swarm.listen("a");
-  REQUIRE(swarm.as("x", {"write", "--put.k=1", "--put.j=1"}).exit_code == 0);
-  REQUIRE(swarm.as("x", {"write", "--put.k=2", "--del.j"}).exit_code == 0);
+  REQUIRE(swarm.as("x", {"write", "--put.k=1", "--put.j=1", "--receipt", "--timeout", "20s"})
+              .exit_code == 0);
+  REQUIRE(
+      swarm.as("x", {"write", "--put.k=2", "--del.j", "--receipt", "--timeout", "20s"}).exit_code ==
+      0);
   const Outcome asked = swarm.as("x", {"audit", "--against", swarm.id("a"), "--json"});
   INFO(asked.errors);
   REQUIRE(asked.exit_code == 0);

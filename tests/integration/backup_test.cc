@@ -82,7 +82,7 @@ TEST_CASE("F1, D3: a backup of a storage node under load becomes a node that goe
   CHECK_FALSE(std::filesystem::exists(swarm.path("a")));
 
   const Outcome restored =
-      swarm.as("a", {"restore", "--from", "a.backup", "--timeout", "500ms", "--json"});
+      swarm.as("a", {"restore", "--from", "a.backup", "--timeout", "5s", "--json"});
   INFO(restored.errors);
   REQUIRE(restored.exit_code == 0);
   const auto told = nlohmann::json::parse(restored.output);
@@ -113,7 +113,7 @@ TEST_CASE("a backup that nobody can complete: the directory is there, and restor
   CHECK(again.exit_code == 2);
   CHECK(contains(again.errors, "new is there already"));
   swarm.listen("b");
-  const Outcome finished = swarm.run({"restore", "-d", "new", "--timeout", "500ms"});
+  const Outcome finished = swarm.run({"restore", "-d", "new", "--timeout", "5s"});
   CHECK(finished.exit_code == 1);
   CHECK(contains(finished.errors, "nothing to restore"));
 }

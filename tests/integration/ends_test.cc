@@ -204,7 +204,10 @@ TEST_CASE("Ctrl-C ends a verb whose output nobody reads") {
   swarm.listen("a");
   constexpr std::size_t kValueBytes = 1 << 20;
   write_file(swarm.path("large"), std::string(kValueBytes, 'v'));
-  REQUIRE(swarm.as("x", {"write", "--put-file.k=" + swarm.path("large")}).exit_code == 0);
+  REQUIRE(swarm
+              .as("x",
+                  {"write", "--put-file.k=" + swarm.path("large"), "--receipt", "--timeout", "20s"})
+              .exit_code == 0);
   REQUIRE(::mkfifo(swarm.path("pipe").c_str(), 0600) == 0);
   const FileDescriptor pipe(::open(swarm.path("pipe").c_str(), O_RDWR | O_CLOEXEC));
   REQUIRE(pipe.valid());
@@ -217,7 +220,7 @@ TEST_CASE("Ctrl-C ends a verb whose output nobody reads") {
     command.output_path = swarm.path("pipe");
     Process process(command);
     REQUIRE(eventually(is_stuck));
-    const Outcome ended = process.stop(SIGINT, 5'000);
+    const Outcome ended = process.stop(SIGINT);
     CHECK_FALSE(ended.timed_out);
     CHECK(ended.exit_code == 130);
     std::string read(kValueBytes, '\0');

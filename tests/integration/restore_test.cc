@@ -50,12 +50,12 @@ TEST_CASE("F1: a storage node put back from an older copy exits 5, and a restore
   CHECK(std::to_string(swarm.length("a")) == older);
 
   // x has no address and does not run, so only b is asked.
-  const Outcome dry = swarm.as("a", {"restore", "--dry-run", "--timeout", "500ms"});
+  const Outcome dry = swarm.as("a", {"restore", "--dry-run", "--timeout", "5s"});
   INFO(dry.errors);
   CHECK(dry.exit_code == 0);
   CHECK(contains(dry.output, newest + " records, and only " + older));
   CHECK(swarm.as("a", {"listen"}).exit_code == 5);
-  const Outcome restored = swarm.as("a", {"restore", "--json", "--timeout", "500ms"});
+  const Outcome restored = swarm.as("a", {"restore", "--json", "--timeout", "5s"});
   INFO(restored.errors);
   REQUIRE(restored.exit_code == 0);
   const auto report = nlohmann::json::parse(restored.output);
@@ -80,7 +80,7 @@ TEST_CASE("F1: a storage node put back from an older copy exits 5, and a restore
   CHECK(swarm.as("x", {"write", "--put.k=2", "--put.other key=2", "--receipt"}).exit_code == 0);
   swarm.stop("x");
   swarm.stop("a");
-  const Outcome again = swarm.as("a", {"restore", "--timeout", "500ms"});
+  const Outcome again = swarm.as("a", {"restore", "--timeout", "5s"});
   CHECK(again.exit_code == 1);
   CHECK(contains(again.errors, "nothing to restore"));
 }

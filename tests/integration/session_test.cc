@@ -81,8 +81,11 @@ TEST_CASE("the session of the README runs word for word and prints beans and hi"
 TEST_CASE("the last four commands of the session, started together, succeed 200 times") {
   Swarm swarm({{"a", 5}, {"b", 10}, {"c", 7}}, {"x", "y"});
   for (const char* node : {"a", "b", "c"}) swarm.listen(node);
-  REQUIRE(swarm.as("x", {"write", "--put.greeting=hi"}).exit_code == 0);
-  REQUIRE(swarm.as("y", {"write", "--put.cool=beans"}).exit_code == 0);
+  REQUIRE(
+      swarm.as("x", {"write", "--put.greeting=hi", "--receipt", "--timeout", "20s"}).exit_code ==
+      0);
+  REQUIRE(swarm.as("y", {"write", "--put.cool=beans", "--receipt", "--timeout", "20s"}).exit_code ==
+          0);
 
   for (int round = 0; round < 200; ++round) {
     INFO("round " << round);

@@ -100,9 +100,16 @@ TEST_CASE("a storage node without file descriptors goes on, and serves again whe
     strangers.clear();
     for (int i = 0; i < 100; ++i) strangers.push_back(std::make_unique<Stranger>(port));
     import->wait_for_output("receipted", 300);
-    const Outcome get = swarm.as("x", {"get", "before", "--timeout", "20s"});
-    INFO(get.errors);
-    CHECK(get.output == "before\n");
+    // When it opens its store anew, the strangers may have the descriptors for that: until the
+    // next try there is no answer, but never a wrong one.
+    const auto is_read = [&] {
+      const Outcome get = swarm.as("x", {"get", "before", "--timeout", "20s"});
+      INFO(get.errors);
+      const bool right = get.exit_code == 0 && get.output == "before\n";
+      CHECK((right || (get.exit_code != 0 && get.exit_code != 3)));
+      return right;
+    };
+    CHECK(eventually(is_read));
   }
   // One that comes now gets in when the strangers have had their 5 s.
   const Outcome other = swarm.as("y", {"write", "--put.y=y", "--receipt", "--timeout", "40s"});
@@ -164,12 +171,13 @@ TEST_CASE("D4: a storage node whose syncs fail for good acks nothing and says no
   swarm.stop("a");
   swarm.set_runner("a", strace_that_injects("fdatasync", "error=EIO:when=8+"));
   swarm.listen("a");
-  Entries model;
-  std::string acked;
+  REQUIRE(write(swarm, "key 0", "30s").exit_code == 0);
+  std::string acked = "key 0";
+  Entries model = named({acked});
   bool fails = false;
-  for (int i = 0; i < 10 && !fails; ++i) {
+  for (int i = 1; i < 10 && !fails; ++i) {
     const std::string key = "key " + std::to_string(i);
-    const Outcome outcome = write(swarm, key, "2s");
+    const Outcome outcome = write(swarm, key, "10s");
     INFO(outcome.errors);
     REQUIRE((outcome.exit_code == 0 || outcome.exit_code == 6));
     model[key] = key;
@@ -178,7 +186,6 @@ TEST_CASE("D4: a storage node whose syncs fail for good acks nothing and says no
   }
   REQUIRE(fails);
   CHECK(swarm.outstanding("x") == 1);
-  REQUIRE_FALSE(acked.empty());
   // Its queue is offered again and again, the store is opened again and again: reads go on.
   for (int i = 0; i < 25; ++i) {
     const Outcome get = swarm.as("x", {"get", acked, "--timeout", "5s"});
