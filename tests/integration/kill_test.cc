@@ -1,5 +1,7 @@
 // Storage nodes are killed with -9 in the middle of imports, again and again: what has a receipt
 // is never lost, and everything gets its receipt in the end.
+#include <signal.h>
+
 #include <random>
 
 #include "integration/swarm_fixture.h"
@@ -91,17 +93,25 @@ class Rounds {
     REQUIRE(acked);
   }
 
-  // The round is fed on, and the node is killed as soon as something of that is in its log. The
-  // kill counts when ops for it were without receipt then: with the first acks before it, and at
-  // least these after it, it stood between the first and the last ack of the round.
+  // The round is fed on, the node stands still as soon as something of that is in its log, and is
+  // killed once there are ops for it that have no receipt. The kill counts when there still are
+  // some then: with the first acks before it, and at least these after it, it stood between the
+  // first and the last ack of the round.
   void kill_and_restart(const std::string& node) {
     const std::uint64_t before = swarm_.length(node);
-    for (int i = 0; i < 3; ++i) feed();
+    for (int i = 0; i < 2; ++i) feed();
     REQUIRE(eventually([&] { return swarm_.length(node) > before; }));
+    swarm_.node(node).send_signal(SIGSTOP);
+    feed();
+    REQUIRE(eventually([&] { return waiting_for(node) > 0; }));
     swarm_.kill(node);
     REQUIRE(eventually([&] { return !connected("x", node) && !connected("y", node); }));
-    if (swarm_.outstanding("x", node) + swarm_.outstanding("y", node) > 0) ++kills_[node];
+    if (waiting_for(node) > 0) ++kills_[node];
     swarm_.listen(node);
+  }
+
+  std::uint64_t waiting_for(const std::string& node) const {
+    return swarm_.outstanding("x", node) + swarm_.outstanding("y", node);
   }
 
   bool connected(const std::string& writer, const std::string& node) const {

@@ -1,6 +1,8 @@
 // Peers that go away and come back, peers that are no peers, and two that say they are one.
+#include <chrono>
 #include <filesystem>
 
+#include "base/limits.h"
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
 #include "support/stranger.h"
@@ -25,6 +27,42 @@ void copy_writer(Swarm& swarm) {
   std::filesystem::permissions(
       swarm.path("copy/identity"),
       std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+// An older copy of x's directory writes: it asks before it signs, and stops. False: it got no
+// answer within limits::kAskMs, so it went on, and stopped only then.
+bool older_copy_asks_first() {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.id("z");
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put.before=v", "--receipt"}).exit_code == 0);
+  copy_writer(swarm);
+
+  REQUIRE(swarm.as("x", {"write", "--put.k=x", "--put.only x=v", "--receipt"}).exit_code == 0);
+  const std::uint64_t length = swarm.length("a");
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome older = swarm.as(
+      "copy", {"write", "--put.k=copy", "--put.only copy=v", "--receipt", "--timeout", "20s"});
+  const auto took = std::chrono::steady_clock::now() - begin;
+  const bool was_slow = took >= std::chrono::milliseconds(kvswarm::limits::kAskMs);
+  INFO(older.errors);
+  CHECK(older.exit_code == 5);
+  CHECK(contains(older.errors, "signed block 2 of incarnation 1"));
+  CHECK(contains(older.errors, "kvswarm restore -d copy"));
+  if (was_slow && swarm.outstanding("copy") > 0) return false;
+  CHECK(contains(older.errors, "ends with block 1 of incarnation 1"));
+  // Nothing of it was queued.
+  const Outcome connected = swarm.as("copy", {"connect"});
+  CHECK(connected.exit_code == 5);
+  CHECK(contains(connected.errors, "older copy"));
+  CHECK(swarm.status("copy").at("destinations").empty());
+  CHECK(swarm.length("a") == length);
+  const Entries model = {{"before", "v"}, {"k", "x"}, {"only x", "v"}};
+  CHECK(swarm.export_all("z") == model);
+  // The first goes on.
+  CHECK(swarm.as("x", {"write", "--put.k=still x", "--receipt"}).exit_code == 0);
+  CHECK(swarm.as("z", {"get", "k"}).output == "still x\n");
+  return true;
 }
 
 }  // namespace
@@ -155,32 +193,9 @@ TEST_CASE("more strangers than there are connections do not keep a writer out") 
 }
 
 TEST_CASE("F1: an older copy of a writer's directory signs nothing and exits 5") {
-  Swarm swarm({{"a", 1}}, {"x"});
-  swarm.id("z");
-  swarm.listen("a");
-  REQUIRE(swarm.as("x", {"write", "--put.before=v", "--receipt"}).exit_code == 0);
-  copy_writer(swarm);
-
-  REQUIRE(swarm.as("x", {"write", "--put.k=x", "--put.only x=v", "--receipt"}).exit_code == 0);
-  const std::uint64_t length = swarm.length("a");
-  const Outcome older = swarm.as(
-      "copy", {"write", "--put.k=copy", "--put.only copy=v", "--receipt", "--timeout", "20s"});
-  INFO(older.errors);
-  CHECK(older.exit_code == 5);
-  CHECK(contains(older.errors, "signed block 2 of incarnation 1"));
-  CHECK(contains(older.errors, "ends with block 1 of incarnation 1"));
-  CHECK(contains(older.errors, "kvswarm restore -d copy"));
-  // Nothing of it was queued.
-  const Outcome connected = swarm.as("copy", {"connect"});
-  CHECK(connected.exit_code == 5);
-  CHECK(contains(connected.errors, "older copy"));
-  CHECK(swarm.status("copy").at("destinations").empty());
-  CHECK(swarm.length("a") == length);
-  const Entries model = {{"before", "v"}, {"k", "x"}, {"only x", "v"}};
-  CHECK(swarm.export_all("z") == model);
-  // The first goes on.
-  CHECK(swarm.as("x", {"write", "--put.k=still x", "--receipt"}).exit_code == 0);
-  CHECK(swarm.as("z", {"get", "k"}).output == "still x\n");
+  bool asked = false;
+  for (int attempt = 0; attempt < 3 && !asked; ++attempt) asked = older_copy_asks_first();
+  CHECK(asked);
 }
 
 TEST_CASE("F1: two live copies of a writer: the second stops when it meets its destination again") {
@@ -193,12 +208,16 @@ TEST_CASE("F1: two live copies of a writer: the second stops when it meets its d
   swarm.connect("copy");
   REQUIRE(eventually([&] { return swarm.status("copy").at("peers").at(0).at("connected") == true; },
                      10'000));
-  REQUIRE(swarm.as("x", {"write", "--put.k=x", "--put.only x=v", "--receipt"}).exit_code == 0);
+  REQUIRE(swarm.as("x", {"write", "--put.k=x", "--put.only x=v", "--receipt", "--timeout", "20s"})
+              .exit_code == 0);
   const std::uint64_t length = swarm.length("a");
+  // x took the place of its connection: it comes again, hears of it and ends. If it came again just
+  // before x's block did, it goes on until its own is refused.
+  Process& copy = swarm.node("copy");
+  if (copy.wait_for_error("older copy", 10'000)) CHECK(copy.wait().exit_code == 5);
   const Outcome fork = swarm.as(
       "copy", {"write", "--put.k=copy", "--put.only copy=v", "--receipt", "--timeout", "20s"});
   INFO(fork.errors);
-  // It hears of it when its block is refused, or before, when it comes again with a new hello.
   CHECK((contains(fork.errors, "another one than the one stored here") ||
          contains(fork.errors, "this data directory is an older copy")));
   CHECK(fork.exit_code == 5);

@@ -56,7 +56,7 @@ class Proxied {
 
   // A read through the proxy: the value, if there is an answer.
   void read(const std::string& reader, const std::string& key) {
-    const Outcome outcome = swarm_.as(reader, {"get", key, "--timeout", "30s"});
+    const Outcome outcome = swarm_.as(reader, {"get", key, "--timeout", "45s"});
     INFO(outcome.errors);
     REQUIRE(outcome.exit_code == 0);
     REQUIRE(outcome.output == model_.at(key) + "\n");
@@ -98,6 +98,7 @@ TEST_CASE("a connection that is slow and comes in single bytes is a connection",
   Proxied proxied({"x"});
   FaultProxy& proxy = proxied.proxy("x");
   proxied.write("x", "before", "v");
+  const std::uint64_t connections = proxy.accepted();
   proxy.set_piece_bytes(1);
   proxied.write("x", "split", std::string(20'000, 's'));
   proxied.read("x", "split");
@@ -107,9 +108,9 @@ TEST_CASE("a connection that is slow and comes in single bytes is a connection",
   proxied.write("x", "slow", "v");
   CHECK(Clock::now() - begin >= 2 * kDelay);  // there and back
   proxied.read("x", "slow");
+  CHECK(proxy.accepted() == connections);
   begin_anew(proxied);  // and the handshake
   proxied.write("x", "anew", "v");
-  CHECK(proxy.accepted() == 2);
   CHECK(proxy.bytes(Way::to_server) > 20'000);
   proxied.check_all();
 }
@@ -178,7 +179,7 @@ TEST_CASE("an import over connections that are cut at any byte ends with every r
   const nlohmann::json summary = nlohmann::json::parse(outcome.output);
   CHECK(summary.at("receipted") == entries.size());
   CHECK(summary.at("refused") == 0);
-  CHECK(proxy.sprung() >= 8);
+  CHECK(proxy.sprung() >= 4);
   proxied.check_all();
 }
 
@@ -217,12 +218,16 @@ TEST_CASE("connections that stall, or lost their other end, end by their deadlin
     INFO(writer << ": " << outcome.errors);
     CHECK(outcome.exit_code == 0);
     CHECK(contains(outcome.errors, "applied"));
-    if (writer != "mute") CHECK(proxied.proxy(writer).accepted() == 2);
+    CHECK(proxied.proxy(writer).accepted() >= 2);
   }
   CHECK(Clock::now() - begin < Milliseconds(60'000));  // 30 s of silence, on a busy machine
   CHECK(proxied.swarm().export_all("a").size() == 2 * writers.size());
   proxied.swarm().stop("a");
-  CHECK(proxied.swarm().as("a", {"audit"}).exit_code == 0);
+  const Outcome audit = proxied.swarm().as("a", {"audit", "--json"});
+  INFO(audit.errors << audit.output);
+  REQUIRE(audit.exit_code == 0);
+  // Each write is there once, over how many connections it may have come.
+  CHECK(nlohmann::json::parse(audit.output).at("blocks") == 2 * writers.size());
 }
 
 TEST_CASE("a node out of reach behind its proxy is found again, and nothing queued is lost",

@@ -2,8 +2,10 @@
 // like that.
 #include <signal.h>
 
+#include <chrono>
 #include <filesystem>
 
+#include "base/limits.h"
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
 
@@ -28,6 +30,29 @@ void check_stopped(Process& process) {
   CHECK(outcome.exit_code == 5);
   CHECK(contains(outcome.errors, "another process has the identity of this node"));
   CHECK(contains(outcome.errors, "Start the one that ran last again, and delete the other"));
+}
+
+// A copy of a running writer's directory writes: it looks for another process with its identity
+// before it signs, and both stop. False: it found none within limits::kAskMs, and went on.
+bool copy_finds_the_original() {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
+  copy_directory(swarm, "x", "copy");
+  const auto original = swarm.start("x", "listen");
+  REQUIRE(original->wait_for_error("listening on "));
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome written = swarm.as("copy", {"write", "--put.k=other"});
+  const auto took = std::chrono::steady_clock::now() - begin;
+  const bool was_slow = took >= std::chrono::milliseconds(kvswarm::limits::kAskMs);
+  INFO(written.errors);
+  if (was_slow && (written.exit_code == 0 || swarm.outstanding("copy") > 0)) return false;
+  CHECK(written.exit_code == 5);
+  CHECK(contains(written.errors, "another process has the identity of this node"));
+  check_stopped(*original);
+  CHECK(swarm.outstanding("copy") == 0);
+  CHECK(swarm.as("a", {"get", "k"}).output == "v\n");
+  return true;
 }
 
 }  // namespace
@@ -81,19 +106,9 @@ TEST_CASE("F1: a node and a copy of it that listens stop both, whichever started
 }
 
 TEST_CASE("F1: a write from a copy of a running writer queues nothing, and stops both") {
-  Swarm swarm({{"a", 1}}, {"x"});
-  swarm.listen("a");
-  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt"}).exit_code == 0);
-  copy_directory(swarm, "x", "copy");
-  const auto original = swarm.start("x", "listen");
-  REQUIRE(original->wait_for_error("listening on "));
-  const Outcome written = swarm.as("copy", {"write", "--put.k=other"});
-  INFO(written.errors);
-  CHECK(written.exit_code == 5);
-  CHECK(contains(written.errors, "another process has the identity of this node"));
-  check_stopped(*original);
-  CHECK(swarm.outstanding("copy") == 0);
-  CHECK(swarm.as("a", {"get", "k"}).output == "v\n");
+  bool found = false;
+  for (int attempt = 0; attempt < 3 && !found; ++attempt) found = copy_finds_the_original();
+  CHECK(found);
 }
 
 TEST_CASE("F1: a backup that is put back while its node runs stops both, and declares nothing") {
