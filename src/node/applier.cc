@@ -406,6 +406,8 @@ Result<std::optional<rows::LeafRow>> Applier::leaf_row(Commit& commit,
   if (const auto found = commit.changes.find(address); found != commit.changes.end()) {
     return found->second ? std::optional(found->second->leaf) : std::nullopt;
   }
+  // The trie knows it from memory, and its nodes are needed in a moment anyway.
+  if (!trie_->view().may_have(address)) return std::optional<rows::LeafRow>();
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   if (!row) return std::optional<rows::LeafRow>();
   KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf,

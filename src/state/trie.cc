@@ -44,6 +44,17 @@ std::size_t View::leaves(const Subtree& bucket) const {
   return bucket.is_known ? bucket.leaves : (*version_->buckets)[bucket.link].leaves;
 }
 
+bool View::may_have(const Address& address) const {
+  if (top().is_nothing()) return false;
+  std::uint32_t link = top().link;
+  while ((link & InnerNode::kIsInner) != 0) {
+    const InnerNode& inner = (*version_->nodes)[link & ~InnerNode::kIsInner];
+    link = inner.child[bit(address, inner.depth)];
+  }
+  const Bucket& bucket = (*version_->buckets)[link];
+  return bucket.leaves == 1 ? address == bucket.first : address >= bucket.first;
+}
+
 // One stage: what it makes and what becomes superfluous. Goes down the trie with the changes that
 // concern each subtree, so a node on the way of many changes is made anew once.
 class TrieUpdate {

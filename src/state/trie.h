@@ -73,6 +73,9 @@ class View {
   const Address& first(const Subtree& tree) const;
   std::size_t leaves(const Subtree& bucket) const;
 
+  // False: there is no leaf at the address. True in a bucket of several leaves: there may be one.
+  bool may_have(const Address& address) const;
+
  private:
   friend class Trie;
   struct Live;

@@ -108,6 +108,11 @@ TEST_CASE("the root is the definition's after every batch of puts and removals, 
         for (Trie& trie : tries) {
           INFO("seed " << seed << ", batch " << batch);
           REQUIRE(changed(trie, before, changes) == root);
+          for (const Change& change : changes) {
+            const bool is_there = leaves.count(change.address) > 0;
+            const bool may_be = trie.view().may_have(change.address);
+            REQUIRE((trie.bucket_leaves() == 1 ? may_be == is_there : may_be || !is_there));
+          }
         }
       }
       // Reopened by one scan each is the same trie, to the last node.
