@@ -110,11 +110,16 @@ inline constexpr std::size_t kRefusedOpsListed = 100;  // in one answer; all are
 inline constexpr std::size_t kSavedBytes = 60 * 1024 * 1024;  // one file; below a control frame
 inline constexpr std::size_t kReceiptRowsRead = 200'000;      // to find the receipts of one file
 inline constexpr std::size_t kSavedEntries = 65536;           // records in one receipt file
-inline constexpr std::size_t kEvidenceBytes = 32 * 1024;      // one piece of evidence
-inline constexpr std::size_t kEvidenceTextBytes = 15 * 1024;  // a document's text in one
-inline constexpr std::size_t kEvidence = 1000;                // pieces kept by one node
-inline constexpr std::size_t kEvidencePerNode = 32;           // of these about one node
-inline constexpr std::size_t kEvidenceSent = 32;              // pieces in one message
+// One piece of evidence: a message takes it, and it takes every op of a block of any size.
+inline constexpr std::size_t kEvidenceBytes = 35 * 256 * 1024;
+inline constexpr std::size_t kEvidenceKeptBytes = 32 * 1024 * 1024;     // all pieces of one node
+inline constexpr std::size_t kEvidencePerNodeBytes = 16 * 1024 * 1024;  // of these about one node
+inline constexpr std::size_t kEvidenceTextBytes = 15 * 1024;            // a document's text in one
+inline constexpr std::size_t kEvidence = 1000;                          // pieces kept by one node
+inline constexpr std::size_t kEvidencePerNode = 32;                     // of these about one node
+inline constexpr std::size_t kEvidenceSent = 32;                        // pieces in one message
+inline constexpr std::size_t kEvidenceSentBytes = 32 * 1024;  // of one; larger ones are asked for
+inline constexpr std::size_t kEvidenceAsked = 4;              // of the larger ones, per connection
 inline constexpr std::size_t kHeadsSent = 32;                 // of other nodes, in one message
 inline constexpr std::size_t kHeadHints = 16;  // heads that third parties told, per node
 inline constexpr std::size_t kEvidenceMessageBytes = 256 * 1024;
@@ -122,7 +127,11 @@ inline constexpr std::uint64_t kReceiptsPerCheck = 16;  // of which a writer che
 inline constexpr std::uint64_t kCheckMs = 10'000;       // for that; then it is let go
 inline constexpr std::size_t kAuditWriters = 65536;     // of one log that is checked
 inline constexpr std::size_t kAuditOps = 64;            // looked at in one step of an audit
-inline constexpr std::size_t kCheckRows = 256;  // receipts read to show that a key is missing
+// Leaves of an audited state that are held at once; for more its log is read several times.
+inline constexpr std::size_t kAuditLeaves = 1'000'000;
+inline constexpr std::size_t kAuditRepeats = 3;  // of a state that changes while it is read
+inline constexpr std::size_t kCheckRows = 256;   // receipts read to show that a key is missing
+inline constexpr std::size_t kCheckBytes = 64 * 1024 * 1024;  // of blocks, likewise
 
 // Reads
 inline constexpr std::size_t kScanPageBytes = 512 * 1024;

@@ -15,7 +15,7 @@ constexpr std::size_t kSignedRefusalBytes = kRefusalBytes + 3 + Signature::kSize
 constexpr std::size_t kReceiptBytes =
     limits::kRecordBytes + kSignedHeadBytes + Hash::kSize * limits::kMerkleProofHashes + 64;
 // What the shortest encodings of their kind take.
-constexpr std::size_t kLeastOpEntryBytes = 2 + 1 + kLeastOpBytes;
+constexpr std::size_t kLeastOpEntryBytes = 1 + kLeastOpBytes;
 constexpr std::size_t kLeastBlockBytes = kBlockHeaderBytes + Signature::kSize;
 constexpr std::size_t kLeastEntryBytes = kSignedHeadBytes + kLeastBlockBytes;
 
@@ -34,19 +34,32 @@ SavedHeader read_header(codec::Reader& in) {
   return out;
 }
 
+// Whether these are all ops of the block: then they stand there without places and paths, because
+// the ops root follows from them.
+bool are_all(const SavedHeader& header, std::size_t ops) {
+  const auto decoded = decode_block_header(header.header);
+  return decoded.ok() && decoded->op_count == ops;
+}
+
+void write_block(const SavedBlock& block, codec::Writer& out) {
+  write_header(block.signed_header, out);
+  out.varint(block.ops.size());
+  const bool is_whole = are_all(block.signed_header, block.ops.size());
+  for (const SavedOp& op : block.ops) {
+    if (!is_whole) {
+      Bytes path;
+      encode_proof(op.path, path);
+      out.varint(op.index).raw(path);
+    }
+    out.prefixed(op.op);
+  }
+}
+
 void write_entries(const std::vector<SavedEntry>& entries, codec::Writer& out) {
   out.varint(entries.size());
   for (const SavedEntry& entry : entries) {
     out.prefixed(encode(entry.receipt)).varint(entry.blocks.size());
-    for (const SavedBlock& block : entry.blocks) {
-      write_header(block.signed_header, out);
-      out.varint(block.ops.size());
-      for (const SavedOp& op : block.ops) {
-        Bytes path;
-        encode_proof(op.path, path);
-        out.varint(op.index).raw(path).prefixed(op.op);
-      }
-    }
+    for (const SavedBlock& block : entry.blocks) write_block(block, out);
   }
 }
 
@@ -55,12 +68,13 @@ SavedBlock read_block(codec::Reader& in) {
   block.signed_header = read_header(in);
   const std::size_t ops = in.count(limits::kBlockOps, kLeastOpEntryBytes);
   if (ops == 0) in.fail();
+  const bool is_whole = in.ok() && are_all(block.signed_header, ops);
   for (std::size_t i = 0; i < ops && in.ok(); ++i) {
     SavedOp op;
-    const std::uint64_t index = in.varint();
+    const std::uint64_t index = is_whole ? i : in.varint();
     if (index >= limits::kBlockOps || (i > 0 && index <= block.ops.back().index)) in.fail();
     op.index = static_cast<std::uint32_t>(index);
-    op.path = decode_proof(in);
+    if (!is_whole) op.path = decode_proof(in);
     op.op = Bytes(in.prefixed(kMostOpBytes));
     block.ops.push_back(std::move(op));
   }

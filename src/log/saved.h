@@ -20,8 +20,8 @@ namespace kvswarm::log {
 // An op of a block, with the way from it to the block's ops root. The value is not part of it.
 struct SavedOp {
   std::uint32_t index = 0;  // in its block
-  Proof path;
-  Bytes op;  // encoded
+  Proof path;               // empty where all ops of the block are there, which needs none
+  Bytes op;                 // encoded
 };
 
 struct SavedHeader {
@@ -141,7 +141,7 @@ struct TransitionFacts {
 // What evidence that holds establishes. Which members are filled in follows from the kind.
 struct EvidenceFacts {
   SwarmId swarm;
-  Evidence evidence;
+  Evidence evidence;  // of a false transition, without entries once those were looked at
   // Anyone who has it (and the documents it names) can check it. Otherwise it is what one node
   // observed: no proof for others.
   bool holds_alone = false;

@@ -13,19 +13,31 @@ bool is_of(const CommittedBlock& committed, const BlockHeader& header) {
          committed.number == header.number;
 }
 
-Status check_op(const SwarmTreeHasher& tree, const CommittedBlock& committed, const SavedOp& saved,
-                ReceiptFacts::BlockFact& block) {
+// All ops of the block make its ops root; of some, each has a path to it.
+Status check_ops(const SwarmTreeHasher& tree, const CommittedBlock& committed,
+                 const SavedBlock& saved, ReceiptFacts::BlockFact& block) {
   const BlockHeader& header = block.header;
-  ReceiptFacts::OpFact fact;
-  fact.hash = tree.leaf(saved.op);
-  KVSWARM_RETURN_IF_ERROR(
-      verify_inclusion(tree, fact.hash, saved.index, header.op_count, saved.path, header.ops_root)
-          .with_context("an op is not in the block that its writer signed"));
-  KVSWARM_ASSIGN_OR_RETURN(fact.op, decode_op(saved.op));
-  fact.index = saved.index;
-  fact.outcome = outcome_of(committed, saved.index);
-  block.ops.push_back(std::move(fact));
-  return {};
+  const bool is_whole = saved.ops.size() == header.op_count;
+  constexpr const char* kNotThere = "an op is not in the block that its writer signed";
+  std::vector<Hash> leaves;
+  for (const SavedOp& op : saved.ops) {
+    ReceiptFacts::OpFact fact;
+    fact.hash = tree.leaf(op.op);
+    if (is_whole) {
+      if (op.index != leaves.size()) return corrupt("the ops of a block are not in their places");
+      leaves.push_back(fact.hash);
+    } else {
+      KVSWARM_RETURN_IF_ERROR(
+          verify_inclusion(tree, fact.hash, op.index, header.op_count, op.path, header.ops_root)
+              .with_context(kNotThere));
+    }
+    KVSWARM_ASSIGN_OR_RETURN(fact.op, decode_op(op.op));
+    fact.index = op.index;
+    fact.outcome = outcome_of(committed, op.index);
+    block.ops.push_back(std::move(fact));
+  }
+  const bool fits = !is_whole || root_of(tree, leaves) == header.ops_root;
+  return fits ? Status() : corrupt(kNotThere);
 }
 
 // `next` is the place in the record behind the last block that was found there.
@@ -44,9 +56,7 @@ Status check_block_of(const SwarmId& swarm, const SavedBlock& saved, std::size_t
     return corrupt("a record does not name the block, or not in this order");
   }
   const SwarmTreeHasher tree = op_tree(swarm);
-  for (const SavedOp& op : saved.ops) {
-    KVSWARM_RETURN_IF_ERROR(check_op(tree, committed[next], op, block));
-  }
+  KVSWARM_RETURN_IF_ERROR(check_ops(tree, committed[next], saved, block));
   ++next;
   entry.blocks.push_back(std::move(block));
   return {};

@@ -446,12 +446,15 @@ StoreReply Backend::run(request::Count&) {
 Status Backend::load_evidence() {
   const Bytes table = rows::evidence_table();
   const auto cursor = store_->cursor();
+  std::size_t bytes = 0;
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) break;
-    if (evidence_.size() == limits::kEvidence) {
+    bytes += cursor->value().size();
+    if (evidence_.size() == limits::kEvidence || bytes > limits::kEvidenceKeptBytes) {
       if (!notice_.empty()) notice_ += "; ";
       notice_ += "more evidence is stored than the " + std::to_string(limits::kEvidence) +
-                 " pieces that are kept: the rest is not read";
+                 " pieces, or " + std::to_string(limits::kEvidenceKeptBytes >> 20U) +
+                 " MiB, that are kept: the rest is not read";
       break;
     }
     KVSWARM_ASSIGN_OR_RETURN(rows::EvidenceRow row, rows::decode_evidence_row(cursor->value()));
@@ -466,6 +469,19 @@ StoreReply Backend::run(request::KeepEvidence& request) {
   store::Batch batch;
   batch.put(rows::evidence(request.subject), rows::encode(request.row));
   out.status = noted(store_->write(batch, store::Sync::yes));
+  return out;
+}
+
+// Empty: there is none.
+StoreReply Backend::run(request::ReadEvidence& request) {
+  StoreReply out{fault_, reply::EvidenceRead{request.session, request.id, {}}};
+  if (!store_) return out;
+  auto row = store_->get(rows::evidence(request.subject));
+  out.status = row.status();
+  if (!row.ok() || !row->has_value()) return out;
+  auto decoded = rows::decode_evidence_row(**row);
+  out.status = decoded.status();
+  if (decoded.ok()) std::get<reply::EvidenceRead>(out.body).saved = std::move(decoded->saved);
   return out;
 }
 
@@ -490,11 +506,12 @@ StoreReply Backend::run(request::PickApplied& request) {
 StoreReply Backend::run(request::CompleteTransition& request) {
   StoreReply out{fault_,
                  reply::TransitionCompleted{std::move(request.transition), request.audit_id}};
-  auto& entries = std::get<reply::TransitionCompleted>(out.body).transition.entries;
+  log::FalseTransition& transition = std::get<reply::TransitionCompleted>(out.body).transition;
+  auto& entries = transition.entries;
   entries.clear();
   if (!outbox_) return out;
-  auto whole =
-      outbox_->whole_records(request.destination, request.epoch, request.first, request.length);
+  auto whole = outbox_->records_without(
+      {request.destination, transition.address, request.epoch, request.length, request.first});
   out.status = whole.status();
   if (whole.ok()) entries = std::move(whole).value();
   return out;

@@ -300,6 +300,7 @@ void Core::on_gone(const Connections::Gone& gone) {
   greeting_.erase(gone.connection);
   ahead_.erase(gone.connection);
   heard_evidence_.erase(gone.connection);
+  evidence_asked_.erase(gone.connection);
   known_blocks_.erase(gone.connection);
   lose_sight(gone.peer);
   delivery_.restart(gone.peer);
@@ -330,6 +331,7 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::scan:
     case MessageType::read_document:
     case MessageType::read_records:
+    case MessageType::read_evidence:
       on_request(incoming);
       return;  // its credit is given back when it was served
     case MessageType::block: on_block(incoming, std::move(message)); return;
@@ -354,6 +356,7 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::document: on_document(connection, message); break;
     case MessageType::error: on_error(connection, incoming.peer, message); break;
     case MessageType::evidence: on_evidence(incoming); break;
+    case MessageType::evidence_file: on_evidence_file(incoming); break;
     case MessageType::hello: break;  // a second one says nothing new
   }
   // An unknown type is passed over: a newer peer may send what an older one need not know.
@@ -553,13 +556,6 @@ void Core::put_known_head(const NodeId& peer, Answer& answer) const {
   if (same == found->second.recent.end()) return;
   answer.head = same->second.second;
   answer.at.reset();
-}
-
-const log::SignedHead* Core::accepted_head(const log::Head& head) const {
-  const auto found = witnessed_.find(head.node);
-  if (found == witnessed_.end()) return nullptr;
-  const auto same = found->second.recent.find({head.epoch, head.length});
-  return same == found->second.recent.end() ? nullptr : &same->second.second;
 }
 
 // conflict when `head` has the place of an accepted one and another root.

@@ -106,6 +106,7 @@ class Core {
     Verdict verdict = Verdict::unknown;
     Status why;                       // of no_proof
     log::FalseTransition transition;  // of false_state; of absent what may be completed to one
+    log::EvidenceFacts facts;         // of false_state
     log::Head head;                   // that the answer was under
   };
   // One step of the user's audit of a node.
@@ -124,6 +125,10 @@ class Core {
     NodeId holder;
     log::DocumentRef wanted;
     std::optional<log::SignedRefusal> refusal;  // that it is wanted for; else for reads
+  };
+  struct EvidenceAsked {
+    std::uint64_t id = 0;     // of the request that is on its way
+    std::deque<Hash> wanted;  // subjects to ask for next
   };
   struct Wait {
     Ticket ticket = 0;
@@ -227,9 +232,17 @@ class Core {
                                               const NodeId& from) const;
   void store_evidence(const KeptEvidence& kept);
   bool keep_evidence(const log::Evidence& evidence, const NodeId& from);
+  bool keep_checked(const log::Evidence& evidence, const NodeId& from,
+                    const log::EvidenceFacts& facts);
   void keep_documents(const log::DocumentRef& other, Bytes json);
   void send_evidence(ConnectionId connection);
   void on_evidence(const Connections::Incoming& incoming);
+  void take_evidence(BytesView bytes, const NodeId& from);
+  void ask_for_evidence(ConnectionId connection);
+  void on_evidence_file(const Connections::Incoming& incoming);
+  request::ReadEvidence evidence_request(const Connections::Incoming& incoming,
+                                         const Hash& subject) const;
+  void on_reply(const Status& status, reply::EvidenceRead& reply);
   void compare_head(const log::SignedHead& signed_head);
   void compare_with_hints(const log::Head& head, const log::SignedHead& signed_head);
   std::optional<config::Document> find_document(const log::DocumentRef& ref) const;
@@ -240,7 +253,7 @@ class Core {
   // Serving others (core_serving.cc)
   void on_block(const Connections::Incoming& incoming, swarm::Message message);
   void on_request(const Connections::Incoming& incoming);
-  static std::optional<StoreRequest> read_request(const Connections::Incoming& incoming);
+  std::optional<StoreRequest> read_request(const Connections::Incoming& incoming) const;
   void start_commit();
   void serve_more(ConnectionId connection);
   void serve_strangers();
@@ -328,7 +341,7 @@ class Core {
   Status check_records(const Audit& audit, const RecordsPage& page) const;
   void finish_audited(std::uint64_t request_id, const Answer& answer);
   void finish_completed(std::uint64_t request_id, const log::FalseTransition& transition);
-  void note_false(Audit& audit, const log::FalseTransition& transition);
+  void note_false(Audit& audit, const log::Evidence& evidence, log::EvidenceFacts facts);
   void end_audit_with(std::uint64_t request_id, const Status& why);
   void end_audits(const std::function<std::optional<Status>(Ticket, const Audit&)>& why);
 
@@ -414,7 +427,8 @@ class Core {
   std::map<NodeId, bool> recording_;  // heads at the store; true: a newer one is to follow
   EvidenceBook evidence_;
   std::set<ConnectionId> heard_evidence_;  // connections whose evidence came
-  std::deque<std::string> problems_;       // the last ones, for status
+  std::map<ConnectionId, EvidenceAsked> evidence_asked_;
+  std::deque<std::string> problems_;  // the last ones, for status
 };
 
 }  // namespace kvswarm::node

@@ -217,7 +217,7 @@ void Core::finish_audited(std::uint64_t request_id, const Answer& answer) {
     case Verdict::replaced: ++audit.outcome.replaced; break;
     case Verdict::absent: ++audit.outcome.absent; break;
     case Verdict::unknown: ++audit.outcome.unknown; break;
-    case Verdict::false_state: note_false(audit, judged.transition); break;
+    case Verdict::false_state: note_false(audit, judged.transition, std::move(judged.facts)); break;
     case Verdict::no_proof: {
       const NodeId node = audit.node;
       const Status why =
@@ -232,24 +232,22 @@ void Core::finish_audited(std::uint64_t request_id, const Answer& answer) {
 void Core::finish_completed(std::uint64_t request_id, const log::FalseTransition& transition) {
   Audit* audit = audit_of(request_id);
   if (audit == nullptr) return;
-  if (!transition.entries.empty() && checked_evidence(transition, {}).ok()) {
-    note_false(*audit, transition);
+  auto facts = transition.entries.empty() ? Status(StatusCode::unavailable, "not all is known")
+                                          : checked_evidence(transition, {});
+  if (facts.ok()) {
+    note_false(*audit, transition, std::move(facts).value());
   } else {
     ++audit->outcome.absent;
   }
   audit->checks.erase(request_id);
 }
 
-void Core::note_false(Audit& audit, const log::FalseTransition& transition) {
+void Core::note_false(Audit& audit, const log::Evidence& evidence, log::EvidenceFacts facts) {
   ++audit.outcome.false_ones;
-  keep_evidence(transition, {});
+  keep_checked(evidence, {}, facts);
   if (audit.outcome.proof) return;
-  auto facts = checked_evidence(transition, {});
-  if (!facts.ok()) return;
-  audit.outcome.proof = {now_.wall_ms,
-                         {},
-                         log::encode(log::Saved{document_.swarm(), log::Evidence(transition)}),
-                         std::move(facts).value()};
+  audit.outcome.proof = {
+      now_.wall_ms, {}, log::encode(log::Saved{document_.swarm(), evidence}), std::move(facts)};
 }
 
 // The one that waits for this.

@@ -109,8 +109,10 @@ Core::Judged Core::judge_check(const Outbox::PickedOp& op, const Answer& answer)
   out.verdict = Verdict::as_applied;
   if (is_as_applied(op, *leaf)) return out;
   out.transition = {answer.head, op.address, answer.proof, {op.entry}};
-  const bool is_false = checked_evidence(out.transition, {}).ok();
+  auto facts = checked_evidence(out.transition, {});
+  const bool is_false = facts.ok();
   out.verdict = is_false ? Verdict::false_state : *leaf ? Verdict::replaced : Verdict::absent;
+  if (is_false) out.facts = std::move(facts).value();
   return out;
 }
 
@@ -132,7 +134,7 @@ void Core::finish_check(const NodeId& peer, const Outbox::PickedOp& op, const An
                                 " was asked for a key that it applied, and " +
                                 "gave a proof that does not hold: " + judged.why.message());
   }
-  if (judged.verdict == Verdict::false_state) keep_evidence(judged.transition, {});
+  if (judged.verdict == Verdict::false_state) keep_checked(judged.transition, {}, judged.facts);
   if (judged.verdict == Verdict::absent && op.kind == log::OpKind::put) {
     ask(completion_of(peer, op, std::move(judged)));
   }

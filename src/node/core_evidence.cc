@@ -1,5 +1,6 @@
 // The core's part that keeps what proves, or suggests, that somebody contradicted itself (promises
-// F1, C3), tells it to listed peers after hello, and compares the heads that third parties saw.
+// F1, C3, A4), tells it to listed peers after hello (what is long when they ask for it), and
+// compares the heads that third parties saw.
 #include <algorithm>
 
 #include "base/assert.h"
@@ -71,11 +72,17 @@ void Core::on_reply(const Status& status, reply::EvidenceKept& reply) {
 
 // `from`: who handed it on; zero: noticed here. Says whether it was new.
 bool Core::keep_evidence(const log::Evidence& evidence, const NodeId& from) {
-  auto facts = checked_evidence(evidence, from);
-  if (!facts.ok() || !evidence_.wants(*facts)) return false;
+  const auto facts = checked_evidence(evidence, from);
+  return facts.ok() && keep_checked(evidence, from, *facts);
+}
+
+bool Core::keep_checked(const log::Evidence& evidence, const NodeId& from,
+                        const log::EvidenceFacts& facts) {
+  if (!evidence_.wants(facts)) return false;
   KeptEvidence kept{now_.wall_ms, from, log::encode(log::Saved{document_.swarm(), evidence}),
-                    std::move(*facts)};
-  if (kept.saved.size() > limits::kEvidenceBytes) {
+                    facts};
+  const std::size_t bytes = kept.saved.size();
+  if (bytes > limits::kEvidenceBytes || !evidence_.wants(kept.facts, bytes)) {
     const NodeId& who = kept.facts.accused;
     tell(Severity::warning,
          "evidence" + (who.is_zero() ? std::string() : " against node " + short_hex(who)) +
@@ -108,13 +115,19 @@ void Core::send_evidence(ConnectionId connection) {
   }
   std::size_t bytes = 0;
   for (KeptEvidence& kept : evidence_.newest_first()) {
+    if (!kept.facts.holds_alone) continue;
+    const bool is_larger = kept.saved.size() > limits::kEvidenceSentBytes;
+    if (is_larger && message.larger.size() < limits::kEvidenceSent) {
+      message.larger.push_back(log::evidence_subject(kept.facts));
+    }
+    if (is_larger) continue;
     bytes += kept.saved.size();
     if (message.evidence.size() == limits::kEvidenceSent || bytes > limits::kEvidenceMessageBytes) {
       break;
     }
-    if (kept.facts.holds_alone) message.evidence.push_back(std::move(kept.saved));
+    message.evidence.push_back(std::move(kept.saved));
   }
-  if (message.heads.empty() && message.evidence.empty()) return;
+  if (message.heads.empty() && message.evidence.empty() && message.larger.empty()) return;
   connections_.send(connection, make_message(MessageType::evidence, 0, encode(message)));
 }
 
@@ -127,13 +140,68 @@ void Core::on_evidence(const Connections::Incoming& incoming) {
     return;
   }
   for (const log::SignedHead& head : message->heads) compare_head(head);
-  for (const Bytes& bytes : message->evidence) {
-    if (evidence_.has(bytes)) continue;
-    const auto saved = log::decode_saved(bytes);
-    const auto* evidence = saved.ok() ? std::get_if<log::Evidence>(&saved->body) : nullptr;
-    if (evidence == nullptr || saved->swarm != document_.swarm()) continue;
-    keep_evidence(*evidence, incoming.peer);
+  for (const Bytes& bytes : message->evidence) take_evidence(bytes, incoming.peer);
+  std::deque<Hash> wanted;
+  for (const Hash& subject : message->larger) {
+    if (wanted.size() == limits::kEvidenceAsked) break;
+    if (evidence_.find(subject) == nullptr) wanted.push_back(subject);
   }
+  if (wanted.empty()) return;
+  evidence_asked_[incoming.connection] = {0, std::move(wanted)};
+  ask_for_evidence(incoming.connection);
+}
+
+void Core::take_evidence(BytesView bytes, const NodeId& from) {
+  if (evidence_.has(bytes)) return;
+  const auto saved = log::decode_saved(bytes);
+  const auto* evidence = saved.ok() ? std::get_if<log::Evidence>(&saved->body) : nullptr;
+  if (evidence == nullptr || saved->swarm != document_.swarm()) return;
+  keep_evidence(*evidence, from);
+}
+
+// One piece after the other, so that a connection never brings more than one at a time.
+void Core::ask_for_evidence(ConnectionId connection) {
+  const auto asked = evidence_asked_.find(connection);
+  const bool is_more = asked != evidence_asked_.end() && !asked->second.wanted.empty();
+  const std::uint64_t id = next_request_++;
+  if (!is_more ||
+      !connections_.send(connection, make_message(MessageType::read_evidence, id,
+                                                  Bytes(asked->second.wanted.front().view())))) {
+    evidence_asked_.erase(connection);
+    return;
+  }
+  asked->second.id = id;
+  asked->second.wanted.pop_front();
+}
+
+void Core::on_evidence_file(const Connections::Incoming& incoming) {
+  const auto asked = evidence_asked_.find(incoming.connection);
+  if (asked == evidence_asked_.end() || asked->second.id != incoming.message.request_id) return;
+  take_evidence(incoming.message.payload, incoming.peer);
+  ask_for_evidence(incoming.connection);
+}
+
+// To a listed peer, what holds for everybody; the store has nothing under the subject of zeros.
+request::ReadEvidence Core::evidence_request(const Connections::Incoming& incoming,
+                                             const Hash& subject) const {
+  const KeptEvidence* kept = evidence_.find(subject);
+  const bool is_for_it = incoming.listed && kept != nullptr && kept->facts.holds_alone;
+  return {incoming.connection, incoming.message.request_id, is_for_it ? subject : Hash()};
+}
+
+void Core::on_reply(const Status& status, reply::EvidenceRead& reply) {
+  static_assert(limits::kEvidenceBytes < limits::kMessageBytes);
+  answer_request(
+      status, reply.session, {},
+      [&reply] { return make_message(MessageType::evidence_file, reply.id, reply.saved); },
+      reply.id);
+}
+
+const log::SignedHead* Core::accepted_head(const log::Head& head) const {
+  const auto found = witnessed_.find(head.node);
+  if (found == witnessed_.end()) return nullptr;
+  const auto same = found->second.recent.find({head.epoch, head.length});
+  return same == found->second.recent.end() ? nullptr : &same->second.second;
 }
 
 // A head that a third party accepted: it must be the one that its node showed here, or will.

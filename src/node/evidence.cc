@@ -7,18 +7,26 @@
 
 namespace kvswarm::node {
 
-bool EvidenceBook::wants(const log::EvidenceFacts& facts) const {
+bool EvidenceBook::wants(const log::EvidenceFacts& facts, std::size_t bytes) const {
   const auto known = kept_.find(log::evidence_subject(facts));
-  if (known != kept_.end()) return facts.holds_alone && !known->second.facts.holds_alone;
-  if (kept_.size() >= limits::kEvidence) return false;
-  const auto about_it = std::count_if(kept_.begin(), kept_.end(), [&facts](const auto& entry) {
-    return entry.second.facts.accused == facts.accused;
-  });
-  return static_cast<std::size_t>(about_it) < limits::kEvidencePerNode;
+  if (known != kept_.end() && (!facts.holds_alone || known->second.facts.holds_alone)) return false;
+  std::size_t pieces = 1;
+  std::size_t about_it = 1;
+  std::size_t bytes_about_it = bytes;
+  for (auto entry = kept_.begin(); entry != kept_.end(); ++entry) {
+    if (entry == known) continue;  // goes
+    ++pieces;
+    bytes += entry->second.saved.size();
+    if (entry->second.facts.accused != facts.accused) continue;
+    ++about_it;
+    bytes_about_it += entry->second.saved.size();
+  }
+  return pieces <= limits::kEvidence && about_it <= limits::kEvidencePerNode &&
+         bytes <= limits::kEvidenceKeptBytes && bytes_about_it <= limits::kEvidencePerNodeBytes;
 }
 
 bool EvidenceBook::add(KeptEvidence evidence) {
-  if (!wants(evidence.facts)) return false;
+  if (!wants(evidence.facts, evidence.saved.size())) return false;
   kept_[log::evidence_subject(evidence.facts)] = std::move(evidence);
   return true;
 }
@@ -26,6 +34,11 @@ bool EvidenceBook::add(KeptEvidence evidence) {
 bool EvidenceBook::has(BytesView saved) const {
   return std::any_of(kept_.begin(), kept_.end(),
                      [saved](const auto& entry) { return entry.second.saved == saved; });
+}
+
+const KeptEvidence* EvidenceBook::find(const Hash& subject) const {
+  const auto found = kept_.find(subject);
+  return found == kept_.end() ? nullptr : &found->second;
 }
 
 std::vector<KeptEvidence> EvidenceBook::newest_first() const {

@@ -25,9 +25,11 @@ class EvidenceBook {
  public:
   // False: known already, or there is no room for it.
   bool add(KeptEvidence evidence);
-  // Whether add() would take evidence of this kind: to ask before anything is verified or encoded.
-  bool wants(const log::EvidenceFacts& facts) const;
+  // Whether add() would take such evidence, of so many bytes: to ask before anything is encoded.
+  bool wants(const log::EvidenceFacts& facts, std::size_t bytes = 0) const;
   bool has(BytesView saved) const;
+  // The one about that; null: there is none.
+  const KeptEvidence* find(const Hash& subject) const;
 
   std::vector<KeptEvidence> newest_first() const;
 

@@ -91,6 +91,8 @@ Bytes encode(const EvidenceMessage& message) {
   for (const log::SignedHead& head : message.heads) out.prefixed(log::encode(head));
   out.varint(message.evidence.size());
   for (const Bytes& evidence : message.evidence) out.prefixed(evidence);
+  out.varint(message.larger.size());
+  for (const Hash& subject : message.larger) out.fixed(subject);
   return out.take();
 }
 
@@ -107,8 +109,10 @@ Result<EvidenceMessage> decode_evidence_message(BytesView bytes) {
   }
   const std::size_t evidence = in.count(limits::kEvidenceSent, 1);
   for (std::size_t i = 0; i < evidence && in.ok(); ++i) {
-    out.evidence.emplace_back(in.prefixed(limits::kEvidenceBytes));
+    out.evidence.emplace_back(in.prefixed(limits::kEvidenceSentBytes));
   }
+  const std::size_t larger = in.count(limits::kEvidenceSent, Hash::kSize);
+  for (std::size_t i = 0; i < larger && in.ok(); ++i) out.larger.push_back(in.fixed<Hash>());
   KVSWARM_RETURN_IF_ERROR(in.finish("evidence message"));
   return out;
 }
@@ -176,7 +180,9 @@ std::optional<swarm::Lane> known_lane(MessageType type) {
     case MessageType::read_records:
     case MessageType::records:
     case MessageType::read_document:
-    case MessageType::document: return swarm::Lane::gets;
+    case MessageType::document:
+    case MessageType::read_evidence:
+    case MessageType::evidence_file: return swarm::Lane::gets;
   }
   return std::nullopt;
 }

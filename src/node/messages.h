@@ -19,15 +19,17 @@ enum class MessageType : std::uint8_t {
   block = 3,
   receipt = 4,
   refusal = 5,
-  get = 6,            // request: an address
-  scan = 7,           // request: the address to begin at
-  answer = 8,         // to get and scan
-  read_document = 9,  // request: a document number
-  document = 10,      // its JSON text, or nothing when not known
-  error = 11,         // a request that could not be served: why
-  read_records = 13,  // request: index of the first record
-  records = 14,       // of the sender's log, from there on
-  evidence = 12,      // heads of others that the sender accepted, and proof against others
+  get = 6,             // request: an address
+  scan = 7,            // request: the address to begin at
+  answer = 8,          // to get and scan
+  read_document = 9,   // request: a document number
+  document = 10,       // its JSON text, or nothing when not known
+  error = 11,          // a request that could not be served: why
+  read_records = 13,   // request: index of the first record
+  records = 14,        // of the sender's log, from there on
+  read_evidence = 15,  // request: the hash of a piece's subject
+  evidence_file = 16,  // that piece, or nothing when it is not handed on
+  evidence = 12,       // heads of others that the sender accepted, and proof against others
 };
 
 // The first message each way.
@@ -64,6 +66,7 @@ Result<RecordsPage> decode_records_page(BytesView bytes);  // frames only; conte
 struct EvidenceMessage {
   std::vector<log::SignedHead> heads;
   std::vector<Bytes> evidence;  // files of docs/formats/saved.md
+  std::vector<Hash> larger;     // subjects of longer ones, to be asked for
 };
 Bytes encode(const EvidenceMessage& message);
 Result<EvidenceMessage> decode_evidence_message(BytesView bytes);

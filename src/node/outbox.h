@@ -136,12 +136,18 @@ class Outbox {
     std::optional<OpPlace> next;  // where to go on; absent: at the end
   };
   Result<PickedPage> all_applied(const NodeId& destination, const OpPlace& from) const;
-  // All records of the destination's log from `first` on, whole, under heads of this epoch and no
-  // longer than so many records; empty: not all of them are known here, or they are too large for
-  // evidence.
-  Result<std::vector<log::SavedEntry>> whole_records(const NodeId& destination, std::uint64_t epoch,
-                                                     std::uint64_t first,
-                                                     std::uint64_t length) const;
+  // A key that a destination's state lacks, and a record of its log that put it.
+  struct MissingKey {
+    NodeId destination;
+    Address address;
+    std::uint64_t epoch = 0;   // of the head that signs the state, with the next one
+    std::uint64_t length = 0;  // of the log
+    std::uint64_t first = 0;   // that record
+  };
+  // What shows that it cannot be missing: the last record, from `first` on, with an op for it, and
+  // all behind that one, whole. Empty: it was deleted there, not all of them are known here, or
+  // they are too large for evidence.
+  Result<std::vector<log::SavedEntry>> records_without(const MissingKey& key) const;
 
   // What anyone can check about ops first .. last (docs/formats/saved.md). unavailable when some
   // have no receipt here: queued, refused without one, or no longer retained. failure when it is
@@ -255,7 +261,7 @@ class Outbox {
                     rows::OutboxState& state, store::Batch& batch) const;
   Status drop_receipt(const NodeId& destination, std::uint64_t incarnation, std::uint64_t number,
                       rows::OutboxState& state, store::Batch& batch) const;
-  struct Gathering;  // the state of whole_records
+  struct Gathering;  // the state of records_without
   Status pick_from_row(const NodeId& destination, std::uint64_t incarnation,
                        const rows::ReceiptRow& row, std::uint64_t last_number, const OpPlace& from,
                        PickedPage& page) const;

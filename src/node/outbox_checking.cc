@@ -126,77 +126,87 @@ Result<Outbox::PickedPage> Outbox::all_applied(const NodeId& destination,
   return page;
 }
 
-// Records first .. length - 1, as far as they were found.
+// The records that show that a key is missing: from the newest one back to the one with the last op
+// for the key that was applied, each with all ops of its blocks.
 struct Outbox::Gathering {
+  enum class Found { goes_on, is_complete, in_vain };
+
   const Outbox& outbox;
-  NodeId destination;
-  std::uint64_t epoch = 0;
-  std::uint64_t first = 0;
-  std::uint64_t length = 0;
-  std::size_t bytes = 0;
-  std::map<std::uint64_t, log::SavedEntry> entries;
+  const MissingKey& key;
+  std::uint64_t next = 0;                // behind the record that is wanted next
+  std::size_t bytes = 0;                 // of the evidence
+  std::size_t read = 0;                  // of blocks
+  std::vector<log::SavedEntry> entries;  // newest first
 
-  bool is_complete() const { return entries.size() == length - first; }
-
-  // False: it cannot be done.
-  Result<bool> add(const Bytes& encoded) {
+  Result<Found> add(const Bytes& encoded) {
     KVSWARM_ASSIGN_OR_RETURN(log::Receipt receipt, log::decode_receipt(encoded));
     KVSWARM_ASSIGN_OR_RETURN(const log::Head head, log::decode_head(receipt.head.head));
     const std::uint64_t index = receipt.record_index;
-    if (head.epoch != epoch || index < first || index >= length) return true;
-    if (entries.count(index) > 0) return true;
+    if (head.epoch != key.epoch || index >= next) return Found::goes_on;  // it was there, or later
     KVSWARM_ASSIGN_OR_RETURN(const log::Record record, log::decode_record(receipt.record));
+    const auto& blocks = record.blocks;
+    const bool is_ours = std::all_of(blocks.begin(), blocks.end(), [this](const auto& committed) {
+      return committed.writer == outbox.options_.self;
+    });
+    if (index + 1 != next || !is_ours) return Found::in_vain;  // nobody has all of it here
+    next = index;
     bytes += encoded.size();
-    log::SavedEntry entry{std::move(receipt), {}};
-    for (const log::CommittedBlock& committed : record.blocks) {
-      if (committed.writer != outbox.options_.self) return false;
-      KVSWARM_ASSIGN_OR_RETURN(auto block, whole(committed));
-      if (!block || bytes > limits::kEvidenceBytes) return false;
-      entry.blocks.push_back(std::move(*block));
+    log::SavedEntry entry{std::move(receipt), std::vector<log::SavedBlock>(blocks.size())};
+    std::optional<log::OpKind> last;
+    for (std::size_t i = blocks.size(); i-- > 0;) {
+      KVSWARM_ASSIGN_OR_RETURN(const bool is_there, add_block(blocks[i], entry.blocks[i], last));
+      if (!is_there || last == log::OpKind::del) return Found::in_vain;
     }
-    entries.emplace(index, std::move(entry));
-    return true;
+    entries.push_back(std::move(entry));
+    if (last) return Found::is_complete;
+    return index == key.first ? Found::in_vain : Found::goes_on;
   }
 
-  Result<std::optional<log::SavedBlock>> whole(const log::CommittedBlock& committed) {
+  // False: it is not kept, or makes too much. `last` is the newest op for the key so far.
+  Result<bool> add_block(const log::CommittedBlock& committed, log::SavedBlock& out,
+                         std::optional<log::OpKind>& last) {
+    const Options& options = outbox.options_;
     KVSWARM_ASSIGN_OR_RETURN(
-        const auto row, outbox.options_.store->get(
-                            rows::outgoing(destination, committed.incarnation, committed.number)));
-    if (!row) return std::optional<log::SavedBlock>();
-    const SwarmId& swarm = outbox.options_.swarm;
-    KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock stored, log::decode_signed_block(*row));
-    KVSWARM_ASSIGN_OR_RETURN(const log::CheckedBlock block, log::check_block(swarm, stored));
-    auto paths = log::all_inclusion_proofs(log::op_tree(swarm), block.op_hashes);
-    log::SavedBlock out{{stored.header, stored.signature}, {}};
-    for (std::uint32_t i = 0; i < block.ops.size(); ++i) {
-      bytes += block.ops[i].encoded_op.size() + Hash::kSize * paths[i].size();
-      out.ops.push_back(saved_op(block, i, std::move(paths[i])));
+        const auto row, options.store->get(rows::outgoing(key.destination, committed.incarnation,
+                                                          committed.number)));
+    if (!row || (read += row->size()) > limits::kCheckBytes) return false;
+    KVSWARM_ASSIGN_OR_RETURN(log::SignedBlock stored, log::decode_signed_block(*row));
+    KVSWARM_ASSIGN_OR_RETURN(const log::CheckedBlock block,
+                             log::check_block(options.swarm, stored));
+    for (std::uint32_t i = static_cast<std::uint32_t>(block.ops.size()); i-- > 0 && !last;) {
+      const log::Op& op = block.ops[i].op;
+      const bool counts = log::outcome_of(committed, i) == log::Outcome::applied &&
+                          state::address_of(options.swarm, op.key) == key.address;
+      if (counts) last = op.kind;
     }
-    return std::optional(std::move(out));
+    bytes += stored.header.size() + Signature::kSize;
+    for (std::uint32_t i = 0; i < block.ops.size(); ++i) {
+      bytes += block.ops[i].encoded_op.size() + 2;
+      out.ops.push_back(saved_op(block, i, {}));
+    }
+    out.signed_header = {std::move(stored.header), stored.signature};
+    return bytes <= limits::kEvidenceBytes;
   }
 };
 
-Result<std::vector<log::SavedEntry>> Outbox::whole_records(const NodeId& destination,
-                                                           std::uint64_t epoch, std::uint64_t first,
-                                                           std::uint64_t length) const {
-  std::vector<log::SavedEntry> out;
-  if (length - first > limits::kCheckRows) return out;
-  Gathering gathering{*this, destination, epoch, first, length, 0, {}};
-  const Bytes table = rows::receipts_of(destination);
+Result<std::vector<log::SavedEntry>> Outbox::records_without(const MissingKey& key) const {
+  Gathering gathering{*this, key, key.length, 0, 0, {}};
+  const Bytes table = rows::receipts_of(key.destination);
   const auto cursor = options_.store->cursor();
   Bytes bound = table + Bytes(17, '\xff');  // above every key of the table
-  for (std::size_t read = 0; read < limits::kCheckRows && !gathering.is_complete(); ++read) {
+  for (std::size_t read = 0; read < limits::kCheckRows; ++read) {
     cursor->seek_last_before(bound);
     KVSWARM_RETURN_IF_ERROR(cursor->status());
-    if (!cursor->valid() || cursor->key().substr(0, table.size()) != table) return out;
+    if (!cursor->valid() || cursor->key().substr(0, table.size()) != table) break;
     bound = Bytes(cursor->key());
     KVSWARM_ASSIGN_OR_RETURN(const rows::ReceiptRow row, rows::decode_receipt_row(cursor->value()));
-    KVSWARM_ASSIGN_OR_RETURN(const bool goes_on, gathering.add(row.receipt));
-    if (!goes_on) return out;
+    KVSWARM_ASSIGN_OR_RETURN(const auto found, gathering.add(row.receipt));
+    if (found == Gathering::Found::in_vain) break;
+    if (found == Gathering::Found::goes_on) continue;
+    std::reverse(gathering.entries.begin(), gathering.entries.end());
+    return std::move(gathering.entries);
   }
-  if (!gathering.is_complete()) return out;
-  for (auto& [index, entry] : gathering.entries) out.push_back(std::move(entry));
-  return out;
+  return std::vector<log::SavedEntry>();
 }
 
 }  // namespace kvswarm::node

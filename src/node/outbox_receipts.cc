@@ -106,6 +106,12 @@ Status Collecting::collect_block(const Walk& walk, const log::CommittedBlock& co
     bytes += checked.ops[i].encoded_op.size() + Hash::kSize * paths[i].size() + 5;
   }
   if (saved.ops.empty()) return {};
+  if (saved.ops.size() == checked.ops.size()) {  // these need no paths
+    for (log::SavedOp& op : saved.ops) {
+      bytes -= Hash::kSize * op.path.size();
+      op.path.clear();
+    }
+  }
   bytes += block.header.size() + Signature::kSize + 4;
   into.blocks.emplace(place, std::move(saved));
   return {};

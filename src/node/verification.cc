@@ -127,7 +127,9 @@ Result<log::EvidenceFacts> verify_evidence(const SwarmId& swarm, const log::Evid
   }
   if (const auto* transition = std::get_if<log::FalseTransition>(&evidence)) {
     KVSWARM_ASSIGN_OR_RETURN(facts.transition, check_transition(facts, *transition));
-    facts.entries.clear();  // said what they had to say; evidence is kept in memory
+    // Said what they had to say; evidence is kept in memory.
+    facts.entries.clear();
+    std::get<log::FalseTransition>(facts.evidence).entries.clear();
     facts.holds_alone = true;
   }
   return facts;

@@ -36,14 +36,9 @@ Saved blocks(const SignedBlock& one, const SignedBlock& other) {
 namespace {
 
 SavedBlock whole_block() {
-  const SwarmTreeHasher tree = op_tree(swarm());
-  const std::vector<Bytes> ops = {encode(put_op()), encode(del_op())};
-  const std::vector<Hash> leaves = {tree.leaf(ops[0]), tree.leaf(ops[1])};
   SavedBlock block;
   block.signed_header = header_of(samples::block());
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    block.ops.push_back({i, inclusion_proof(tree, leaves, i), ops[i]});
-  }
+  block.ops = {{0, {}, encode(put_op())}, {1, {}, encode(del_op())}};
   return block;
 }
 
@@ -52,6 +47,17 @@ SavedBlock whole_block() {
 Saved saved_receipt() {
   SavedReceipt body;
   body.entries.push_back({receipt(), {whole_block()}});
+  return {swarm(), body};
+}
+
+Saved saved_receipt_of_one() {
+  const SwarmTreeHasher tree = op_tree(swarm());
+  const Bytes op = encode(put_op());
+  SavedBlock block;
+  block.signed_header = header_of(samples::block());
+  block.ops = {{0, inclusion_proof(tree, {tree.leaf(op), tree.leaf(encode(del_op()))}, 0), op}};
+  SavedReceipt body;
+  body.entries.push_back({receipt(), {block}});
   return {swarm(), body};
 }
 

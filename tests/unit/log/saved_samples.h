@@ -7,6 +7,7 @@
 namespace kvswarm::log::samples {
 
 Saved saved_receipt();          // both ops of block()
+Saved saved_receipt_of_one();   // the first one, with its path
 Head other_head();              // of length 2 as head(), of another log
 Saved two_heads();              // head() and other_head()
 Saved two_heads_of_lengths();   // head() and one of length 3 that need not follow it

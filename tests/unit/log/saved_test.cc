@@ -40,6 +40,7 @@ SavedReceipt receipt_of(const Saved& saved) { return std::get<SavedReceipt>(save
 TEST_CASE("the files of docs/formats/saved.md are what they say they are") {
   const std::pair<const char*, Saved> examples[] = {
       {"receipt file", samples::saved_receipt()},
+      {"receipt file of one op", samples::saved_receipt_of_one()},
       {"two heads", samples::two_heads()},
       {"two blocks", samples::two_blocks()},
       {"receipt against block", samples::receipt_against_block()},
@@ -91,9 +92,9 @@ TEST_CASE("a receipt file says who wrote what, where it stands, and with what ou
 // thing that no signature covers; there the documents decide.
 TEST_CASE("a saved proof cut short anywhere, or longer, or with any bit turned, does not hold") {
   for (const Saved& saved :
-       {samples::saved_receipt(), samples::two_heads(), samples::two_heads_of_lengths(),
-        samples::two_blocks(), samples::unchained_blocks(), samples::receipt_against_block(),
-        samples::refusal_of_listed()}) {
+       {samples::saved_receipt(), samples::saved_receipt_of_one(), samples::two_heads(),
+        samples::two_heads_of_lengths(), samples::two_blocks(), samples::unchained_blocks(),
+        samples::receipt_against_block(), samples::refusal_of_listed()}) {
     const auto accepts = [](BytesView bytes) { return holds(bytes); };
     const Bytes bytes = encode(saved);
     CHECK(accepts(bytes));
@@ -103,20 +104,32 @@ TEST_CASE("a saved proof cut short anywhere, or longer, or with any bit turned, 
 }
 
 TEST_CASE("parts of a receipt file that do not belong together do not hold") {
-  const SavedReceipt good = receipt_of(samples::saved_receipt());
+  const SavedReceipt good = receipt_of(GENERATE(true, false) ? samples::saved_receipt()
+                                                             : samples::saved_receipt_of_one());
+  const bool is_whole = good.entries[0].blocks[0].ops.size() == 2;
   const auto refused = [&](auto change) {
     SavedReceipt changed = good;
     change(changed.entries[0]);
     return !holds(Saved{swarm(), changed});
   };
-  CHECK(refused([](SavedEntry& entry) { entry.blocks[0].ops[0].index = 1; }));
-  CHECK(refused(
-      [](SavedEntry& entry) { std::swap(entry.blocks[0].ops[0], entry.blocks[0].ops[1]); }));
-  CHECK(refused([](SavedEntry& entry) {
-    std::swap(entry.blocks[0].ops[0].path, entry.blocks[0].ops[1].path);
-  }));
-  CHECK(refused(
-      [](SavedEntry& entry) { std::swap(entry.blocks[0].ops[0].op, entry.blocks[0].ops[1].op); }));
+  if (is_whole) {
+    CHECK(refused([](SavedEntry& entry) {
+      std::swap(entry.blocks[0].ops[0].op, entry.blocks[0].ops[1].op);
+    }));
+    CHECK(refused([](SavedEntry& entry) { entry.blocks[0].ops.pop_back(); }));
+    CHECK(refused([](SavedEntry& entry) {
+      entry.blocks[0].ops.push_back({2, {}, entry.blocks[0].ops[0].op});
+    }));
+    SavedReceipt changed = good;  // as nothing that was decoded is
+    changed.entries[0].blocks[0].ops[1].index = 2;
+    CHECK_FALSE(check_saved_receipt(swarm(), changed).ok());
+  } else {
+    CHECK(refused([](SavedEntry& entry) { entry.blocks[0].ops[0].index = 1; }));
+    CHECK(refused([](SavedEntry& entry) { entry.blocks[0].ops[0].path.clear(); }));
+    CHECK(refused([](SavedEntry& entry) { entry.blocks[0].ops[0].path[0].data[0] ^= 1; }));
+    CHECK(
+        refused([](SavedEntry& entry) { entry.blocks[0].ops[0].op = encode(samples::del_op()); }));
+  }
   CHECK(refused([](SavedEntry& entry) { entry.blocks[0].ops.clear(); }));
   CHECK(refused([](SavedEntry& entry) { entry.blocks.clear(); }));
   CHECK(refused([](SavedEntry& entry) { entry.blocks.push_back(entry.blocks[0]); }));

@@ -124,6 +124,57 @@ TEST_CASE(
   CHECK(evidence[0].saved == found.proof->saved);
 }
 
+TEST_CASE("A4: a key dropped from the largest block that there is makes a proof that is kept") {
+  Auditor auditor;
+  std::vector<WriteOp> many;
+  const std::size_t key_bytes = limits::kBlockBodyBytes / limits::kBlockOps - 60;
+  for (std::size_t i = 0; i < limits::kBlockOps; ++i) {
+    const Bytes name = std::to_string(i);
+    many.push_back(put(name + Bytes(key_bytes - name.size(), 'k'), {}));
+  }
+  auditor.lie = [&] { auditor.pair.lie(many[4000].key, {}); };
+  auditor.deliver(many);
+  const auto header = log::decode_block_header(auditor.blocks[0].header).value();
+  REQUIRE(header.op_count == limits::kBlockOps);
+  REQUIRE(header.body_length > limits::kBlockBodyBytes - 100'000);
+  auditor.meet();
+  const AuditOutcome found = auditor.audit();
+  CHECK(found.ops == limits::kBlockOps);
+  CHECK(found.as_applied == limits::kBlockOps - 1);
+  CHECK(found.false_ones == 1);
+  REQUIRE(found.proof.has_value());
+  CHECK(found.proof->saved.size() > limits::kBlockBodyBytes - 200'000);
+  const auto none = [](const log::DocumentRef&) { return std::optional<config::Document>(); };
+  const auto facts = verify_saved(found.proof->saved, none);
+  REQUIRE(facts.ok());
+  const auto& evidence = std::get<log::EvidenceFacts>(*facts);
+  CHECK(evidence.accused == auditor.pair.storage.key.id());
+  CHECK(evidence.transition->op.key == many[4000].key);
+  auditor.step(event::ListEvidence{++auditor.ticket});
+  CHECK(std::get<EvidenceList>(*auditor.outcome()).evidence.size() == 1);
+}
+
+TEST_CASE("A4: what came before the op, and who wrote that, is not needed to prove it missing") {
+  Auditor auditor;
+  auditor.deliver({put("k", "1")});
+  config::Changes changes;  // a record that no receipt is for
+  changes.capacities[auditor.pair.storage.key.id()] = 2;
+  const auto second = auditor.pair.document->updated(changes).value();
+  REQUIRE(auditor.pair.storage.ask(request::Adopt{second}).status.ok());
+  REQUIRE(auditor.pair.writer.ask(request::Adopt{second}).status.ok());
+  auditor.step(event::DocumentFound{second});
+  auditor.lie_at = 1;
+  auditor.lie = [&] { auditor.pair.lie("k", {}); };
+  auditor.deliver({put("k", "2")});
+  auditor.meet();
+  const AuditOutcome found = auditor.audit();
+  CHECK(found.false_ones == 2);  // the first put is not there, either
+  REQUIRE(found.proof.has_value());
+  const auto saved = log::decode_saved(found.proof->saved).value();
+  const auto& transition = std::get<log::FalseTransition>(std::get<log::Evidence>(saved.body));
+  CHECK(transition.entries.size() == 1);
+}
+
 // Records of a log, from the storage node's store, as an audit reads them.
 struct LogReader : Auditor {
   Result<AuditOutcome> read(std::uint64_t from) {

@@ -125,6 +125,27 @@ TEST_CASE("A4: a holder that drops a key it gave a receipt for is caught") {
   CHECK(talk.here.backend->evidence().size() == 1);
 }
 
+TEST_CASE("A4: a holder that drops the keys of a large block is caught, and the proof is kept") {
+  Checking talk;
+  std::vector<WriteOp> many;
+  for (int i = 0; i < 2000; ++i) many.push_back(put(std::to_string(i) + Bytes(200, 'k'), "v"));
+  talk.deliver_until_asked(many, [&] {
+    store::Batch batch;
+    for (const WriteOp& op : many) batch.erase(rows::leaf(talk.pair.address(op.key)));
+    REQUIRE(talk.pair.storage.disk.write(batch, store::Sync::yes).ok());
+    talk.pair.lie("nothing", {});
+  });
+  talk.answer();
+  const auto facts = talk.proven();
+  CHECK(facts.fault == Fault::missing);
+  CHECK(facts.writer == talk.here.key.id());
+  const std::size_t bytes = talk.kept()[0].saved.size();
+  CHECK(bytes > limits::kEvidenceMessageBytes);
+  CHECK(bytes < limits::kEvidenceBytes);
+  talk.here.open();
+  CHECK(talk.here.backend->evidence().size() == 1);
+}
+
 TEST_CASE("A4: a holder that keeps an old value, or what was deleted, is caught") {
   Checking talk;
   const bool is_asked = talk.deliver({put("k", "old")});

@@ -340,6 +340,115 @@ TEST_CASE("what is handed on is kept when it holds, is proof, and is about someb
   CHECK(talk.count(MessageType::evidence) == 0);
 }
 
+// The state lacks the last of the keys of a block, which is a large one.
+log::Evidence of_large_block(Talk& talk) {
+  Liar& pair = talk.pair;
+  std::vector<WriteOp> ops;
+  for (int i = 0; i < 300; ++i)
+    ops.push_back({log::OpKind::put, Bytes(1000, 'k') + std::to_string(i), {}});
+  const auto block = pair.flush(ops);
+  pair.commit({block});
+  pair.lie(ops.back().key, {});
+  return pair.evidence(ops.back().key, {pair.entry(1, {block})});
+}
+
+TEST_CASE("A4: evidence too long for the message is named there, asked for, kept and handed on") {
+  Talk talk;
+  const log::Evidence evidence = of_large_block(talk);
+  const Bytes saved = log::encode(log::Saved{talk.pair.document->swarm(), evidence});
+  REQUIRE(saved.size() > limits::kEvidenceMessageBytes);
+  const Hash subject = log::evidence_subject(
+      verify_evidence(talk.pair.document->swarm(), evidence, only(*talk.pair.document)).value());
+  Hash other = subject;
+  other.data[0] ^= 1;
+  EvidenceMessage message;
+  message.larger = {other, subject};
+  talk.connect(talk.pair.storage.key);
+  talk.say(MessageType::evidence, 0, encode(message));
+  // One after the other; of the first there is nothing.
+  REQUIRE(talk.count(MessageType::read_evidence) == 1);
+  CHECK(talk.heard.back().payload == other.view());
+  const auto answer = [&talk](const Bytes& file) {
+    talk.say(MessageType::evidence_file, talk.heard.back().request_id, file);
+  };
+  answer({});
+  REQUIRE(talk.count(MessageType::read_evidence) == 2);
+  CHECK(talk.heard.back().payload == subject.view());
+  CHECK(kept(talk).empty());
+  answer(saved);
+  REQUIRE(kept(talk).size() == 1);
+  CHECK(kept(talk)[0].saved == saved);
+  CHECK(kept(talk)[0].from == talk.pair.storage.key.id());
+  CHECK(rows_of(talk.here) == 1);
+  CHECK(talk.count(MessageType::read_evidence) == 2);
+
+  // Whoever comes next is told of it, and has it for the asking; it is not asked for again.
+  talk.heard.clear();
+  talk.connect(talk.pair.storage.key);
+  REQUIRE(talk.count(MessageType::evidence) == 1);
+  const auto told = decode_evidence_message(talk.heard.back().payload);
+  REQUIRE(told.ok());
+  CHECK(told->evidence.empty());
+  CHECK(told->larger == std::vector<Hash>{subject});
+  talk.say(MessageType::evidence, 0, encode(message));
+  CHECK(talk.heard.back().payload == other.view());
+  const auto asked = [&talk](const Hash& what) {
+    talk.say(MessageType::read_evidence, 9, Bytes(what.view()));
+    REQUIRE(talk.heard.back().type == static_cast<std::uint8_t>(MessageType::evidence_file));
+    CHECK(talk.heard.back().request_id == 9);
+    return talk.heard.back().payload;
+  };
+  CHECK(asked(subject) == saved);
+  CHECK(asked(other).empty());
+  CHECK(asked(Hash()).empty());
+  talk.connect(crypto::SigningKey::generate(talk.random));  // a stranger
+  CHECK(talk.count(MessageType::evidence) == 1);
+  CHECK(asked(subject).empty());
+}
+
+TEST_CASE("F2: no more evidence is asked for than one may name, and nothing is taken unasked") {
+  Talk talk;
+  const log::Evidence evidence = of_large_block(talk);
+  const Bytes saved = log::encode(log::Saved{talk.pair.document->swarm(), evidence});
+  talk.connect(talk.pair.storage.key);
+  talk.say(MessageType::evidence_file, 1, saved);
+  CHECK(kept(talk).empty());
+  EvidenceMessage message;
+  message.larger.resize(limits::kEvidenceSent);
+  for (std::size_t i = 0; i < message.larger.size(); ++i) {
+    message.larger[i].data[0] = static_cast<unsigned char>(i + 1);
+  }
+  talk.say(MessageType::evidence, 0, encode(message));
+  for (int i = 0; i < 40; ++i) {
+    if (talk.heard.back().type != static_cast<std::uint8_t>(MessageType::read_evidence)) break;
+    talk.say(MessageType::evidence_file, talk.heard.back().request_id, {});
+  }
+  CHECK(talk.count(MessageType::read_evidence) == limits::kEvidenceAsked);
+  CHECK_FALSE(talk.is_closed());
+}
+
+TEST_CASE("evidence is bounded in bytes, over all and per node") {
+  EvidenceBook book;
+  std::uint64_t epoch = 0;
+  const auto add = [&](unsigned char accused, std::size_t bytes) {
+    KeptEvidence evidence;
+    evidence.facts.evidence = log::TwoHeads{};
+    evidence.facts.accused.data[0] = accused;
+    evidence.facts.heads.resize(2);
+    evidence.facts.heads[0].epoch = ++epoch;
+    evidence.saved.resize(bytes);
+    return book.add(std::move(evidence));
+  };
+  const std::size_t half = limits::kEvidencePerNodeBytes / 2;
+  CHECK(add(1, half));
+  CHECK(add(1, half));
+  CHECK_FALSE(add(1, 1));
+  CHECK(add(2, half));
+  CHECK(add(3, half));
+  CHECK_FALSE(add(4, 1));
+  CHECK(limits::kEvidenceKeptBytes == 4 * half);
+}
+
 TEST_CASE("evidence is bounded, over all and per node") {
   Pair pair;
   EvidenceBook book;
@@ -373,6 +482,7 @@ TEST_CASE("the evidence message of docs/formats/messages.md is what it says, and
   REQUIRE(message->heads.size() == 1);
   CHECK(log::encode(message->heads[0]) == test::format_example("log.md", "signed head"));
   CHECK(encode(*message) == example);
+  CHECK(message->larger.size() == 1);
   EvidenceMessage more = *message;
   more.evidence = {"x", "yz"};
   const Bytes bytes = encode(more);
@@ -382,6 +492,13 @@ TEST_CASE("the evidence message of docs/formats/messages.md is what it says, and
   }
   CHECK_FALSE(decode_evidence_message(bytes + '\0').ok());
   more.evidence.resize(limits::kEvidenceSent + 1);
+  CHECK_FALSE(decode_evidence_message(encode(more)).ok());
+  more.evidence = {Bytes(limits::kEvidenceSentBytes, 'x')};
+  CHECK(decode_evidence_message(encode(more)).ok());
+  more.evidence[0] += 'x';
+  CHECK_FALSE(decode_evidence_message(encode(more)).ok());
+  more.evidence.clear();
+  more.larger.resize(limits::kEvidenceSent + 1);
   CHECK_FALSE(decode_evidence_message(encode(more)).ok());
 }
 
