@@ -15,16 +15,15 @@ class Audit final : public Verb {
  public:
   void declare(Flags& flags) override {
     flags.describe(
-        "checks all that a storage node's directory says, or asks another node for what it "
-        "receipted",
+        "checks all that a storage node's directory says, or another node's keys, log and receipts",
         "",
         "kvswarm audit -d /tmp/a     # exit 8 while a node runs there\n"
         "kvswarm audit -d /tmp/x --against $A\n"
         "kvswarm audit -d /tmp/x --against $A --save proof && kvswarm verify proof -c config.json");
     flags.text(
         "--against", "ID", &against_,
-        "read the log of this storage node, and ask it for every op that it gave this writer a "
-        "receipt for");
+        "read the keys and the log of this storage node, and ask it for every op that it gave this "
+        "writer a receipt for");
     flags.text(
         "--save", "FILE", &file_,
         "if its state does not follow from its log: a file for kvswarm verify that proves it");
@@ -41,14 +40,15 @@ class Audit final : public Verb {
     Progress progress;
     const Result<AuditReport> report =
         (*session)->client().audit(against_, [&progress](const AuditReport& so_far) {
-          progress.show("audit: " + counted(so_far.records, "record") + ", " +
+          progress.show("audit: " + counted(so_far.keys, "key") + ", " +
+                        counted(so_far.records, "record") + ", " +
                         counted(so_far.operations, "op"));
         });
     progress.clear();
     if (!report.ok()) return report.status();
     if (Status status = show(*report); !status.ok()) return status;
-    if (report->contradicted == 0) return Status();
-    if (!file_.empty()) {
+    if (report->contradicted + report->unfounded == 0) return Status();
+    if (!file_.empty() && !report->file.empty()) {
       if (Status status = save_file(file_, report->file); !status.ok()) return status;
     }
     return Status(StatusCode::corruption, report->line);
@@ -94,19 +94,34 @@ class Audit final : public Verb {
   Status show(const AuditReport& report) const {
     if (node_.json) {
       JsonObject out;
-      out.add("node", against_).add("records", report.records);
-      out.add("operations", report.operations);
+      out.add("node", against_).add("records", report.records).add("keys", report.keys);
+      out.add("unfounded", report.unfounded).add("one_state", report.is_one_state);
+      out.add("replayed", report.replayed).add("operations", report.operations);
       out.add("as_applied", report.as_applied).add("replaced", report.replaced);
       out.add("absent", report.absent).add("unknown", report.unknown);
       out.add("contradicted", report.contradicted).add("message", report.line);
       return print_line(out.text());
     }
-    say(counted(report.records, "record") + " of its log are in order; " +
-        counted(report.operations, "op") + " with a receipt: " + with_commas(report.as_applied) +
+    say(counted(report.records, "record") + " of its log are in order; " + of_keys(report));
+    say(counted(report.operations, "op") + " with a receipt: " + with_commas(report.as_applied) +
         " as applied, " + with_commas(report.replaced) + " replaced by a later op, " +
         with_commas(report.absent) + " not there any more, " + with_commas(report.unknown) +
         " of an earlier epoch of its log, " + with_commas(report.contradicted) + " contradicted");
     return Status();
+  }
+  static std::string of_keys(const AuditReport& report) {
+    std::string line = counted(report.keys, "key") + " with the signatures of their writers, " +
+                       with_commas(report.unfounded) + " without a record that applied it; ";
+    line += report.is_one_state
+                ? "they are all that its state has; "
+                : "its state changed while it was read, so that they may not be all; ";
+    if (report.replayed >= report.records) {
+      return line + "the state of every record was computed anew";
+    }
+    return line + "from record " + with_commas(report.replayed) +
+           " on the state could not be computed anew" +
+           (report.is_one_state ? " but for the last one" : "") +
+           ", because ops of then were overwritten or deleted, or there are too many keys";
   }
 
   NodeFlags node_;

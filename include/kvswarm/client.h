@@ -42,18 +42,28 @@ struct BackupReport {
   std::uint64_t length = 0;  // of it; 0: the node keeps none, or an empty one
 };
 
-// What was found of a storage node: its log, and what its state has of the ops that its receipts
-// say it applied.
+// What was found of a storage node: its log, its keys, and what its state has of the ops that its
+// receipts say it applied.
 struct AuditReport {
-  std::uint64_t records = 0;     // of its log, each in its place, under a head that it signed
+  std::uint64_t records = 0;  // of its log, each in its place, under a head that it signed
+  // Of its state, each proven by its writer's signature, and compared with the record that it
+  // names.
+  std::uint64_t keys = 0;
+  std::uint64_t unfounded = 0;  // of them, which their records do not account for
+  // They are all keys of one state that it signed, which has no others. False: it changed, each
+  // time, while it was read.
+  bool is_one_state = false;
+  // The state that records below this one sign was computed anew. From the first record on of which
+  // an op was overwritten or deleted that cannot be done: a storage node keeps none of those.
+  std::uint64_t replayed = 0;
   std::uint64_t operations = 0;  // looked at: the sum of the next five
   std::uint64_t as_applied = 0;  // there, or for a del not there
   std::uint64_t replaced = 0;    // a later op is there
   std::uint64_t absent = 0;      // not there; a later op may have deleted it
   std::uint64_t unknown = 0;     // receipted before the node came back from an older copy, or moved
   std::uint64_t contradicted = 0;  // the state does not follow from the log
-  std::string line;                // what is wrong with the first of those; empty: none
-  std::string file;                // that kvswarm/verify.h checks: proof of it
+  std::string line;  // what is wrong with the first of those, or of the unfounded keys; empty: none
+  std::string file;  // that kvswarm/verify.h checks: proof of it; empty: there is none for others
 };
 
 struct StatusReport {
@@ -98,10 +108,11 @@ class KVSWARM_EXPORT Client {
   // What proves, or suggests, that somebody contradicted itself, newest first.
   virtual Result<std::vector<EvidenceItem>> evidence() noexcept = 0;
 
-  // Checks a storage node (promise A4): reads all records of its log, and asks for every op that it
-  // gave this writer a receipt for and that is still kept here (7 days or 256 MiB). `each`, which
-  // may be empty, is told how far it is. usage: no storage node; unavailable, timed_out,
-  // interrupted; corruption when the records are no log, a writer was not listed, or answers prove
+  // Checks a storage node (promise A4): reads all its keys and all records of its log, holds the
+  // ones against the others, and asks for every op that it gave this writer a receipt for and that
+  // is still kept here (7 days or 256 MiB). `each`, which may be empty, is told how far it is.
+  // usage: no storage node; unavailable, timed_out, interrupted; corruption when the records are no
+  // log, a writer was not listed, a state that they sign is not what they make, or answers prove
   // nothing.
   virtual Result<AuditReport> audit(
       const std::string& node,

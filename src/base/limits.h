@@ -128,7 +128,7 @@ inline constexpr std::uint64_t kCheckMs = 10'000;       // for that; then it is 
 inline constexpr std::size_t kAuditWriters = 65536;     // of one log that is checked
 inline constexpr std::size_t kAuditOps = 64;            // looked at in one step of an audit
 // Leaves of an audited state that are held at once; for more its log is read several times.
-inline constexpr std::size_t kAuditLeaves = 1'000'000;
+inline constexpr std::size_t kAuditLeaves = 500'000;
 inline constexpr std::size_t kAuditRepeats = 3;  // of a state that changes while it is read
 inline constexpr std::size_t kCheckRows = 256;   // receipts read to show that a key is missing
 inline constexpr std::size_t kCheckBytes = 64 * 1024 * 1024;  // of blocks, likewise

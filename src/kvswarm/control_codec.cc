@@ -64,6 +64,18 @@ bool flag(Reader& in) {
   return value == 1;
 }
 
+void put_head(Writer& out, const std::optional<log::Head>& head) {
+  out.prefixed(head ? log::encode(*head) : Bytes());
+}
+
+std::optional<log::Head> get_head(Reader& in) {
+  const BytesView encoded = in.prefixed(log::kHeadBytes);
+  if (encoded.empty()) return std::nullopt;
+  const auto head = log::decode_head(encoded);
+  if (!head.ok()) in.fail();
+  return head.ok() ? std::optional(*head) : std::nullopt;
+}
+
 void put_response(Writer& out, const node::GetOutcome& get) {
   out.u8(static_cast<std::uint8_t>(Kind::get)).u8(get.found ? 1 : 0);
   if (get.found) put_value(out, get.value);
@@ -76,6 +88,11 @@ void put_response(Writer& out, const node::ScanOutcome& scan) {
   for (const auto& value : scan.values) put_value(out, value);
   out.u8(scan.next ? 1 : 0);
   if (scan.next) out.fixed(*scan.next);
+  out.varint(scan.leaves.size());
+  for (const node::ProvenLeaf& leaf : scan.leaves) {
+    out.raw(state::encode(leaf.leaf)).u32(leaf.block_ops).u64(leaf.bytes);
+  }
+  put_head(out, scan.head);
 }
 
 void put_response(Writer& out, const node::WriteOutcome& write) {
@@ -135,7 +152,7 @@ void put_response(Writer& out, const AuditPart& part) {
   if (part.next) put_place(out, *part.next);
   out.varint(part.records.size());
   for (const Bytes& record : part.records) out.prefixed(record);
-  out.prefixed(part.head ? log::encode(*part.head) : Bytes());
+  put_head(out, part.head);
 }
 
 AuditPart get_audit(Reader& in) {
@@ -151,11 +168,7 @@ AuditPart get_audit(Reader& in) {
   for (std::size_t i = 0; i < records && in.ok(); ++i) {
     out.records.emplace_back(in.prefixed(limits::kRecordBytes));
   }
-  const BytesView encoded = in.prefixed(log::kHeadBytes);
-  if (encoded.empty()) return out;
-  const auto head = log::decode_head(encoded);
-  if (!head.ok()) in.fail();
-  if (head.ok()) out.head = *head;
+  out.head = get_head(in);
   return out;
 }
 
@@ -201,6 +214,19 @@ node::ScanOutcome get_scan(Reader& in) {
   const std::size_t count = in.count(limits::kScanPageEntries, kLeastValueBytes);
   for (std::size_t i = 0; i < count && in.ok(); ++i) out.values.push_back(get_value(in));
   if (flag(in)) out.next = in.fixed<Address>();
+  const std::size_t leaves = in.count(limits::kScanPageEntries, state::Leaf::kBytes + 12);
+  for (std::size_t i = 0; i < leaves && in.ok(); ++i) {
+    const auto leaf = state::decode_leaf(in.raw(state::Leaf::kBytes));
+    if (!leaf.ok()) {
+      in.fail();
+      break;
+    }
+    node::ProvenLeaf proven{*leaf};
+    proven.block_ops = in.u32();
+    proven.bytes = in.u64();
+    out.leaves.push_back(proven);
+  }
+  out.head = get_head(in);
   return out;
 }
 
@@ -304,7 +330,7 @@ Bytes encode(const Request& request) {
     for (const log::SignedHead& head : get->after) out.prefixed(log::encode(head));
   } else if (const auto* scan = std::get_if<ScanRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::scan)).fixed(scan->holder).fixed(scan->from);
-    out.u64(scan->timeout_ms);
+    out.u64(scan->timeout_ms).u8(scan->for_audit ? 1 : 0);
   } else if (const auto* write = std::get_if<WriteRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::write)).u8(static_cast<std::uint8_t>(write->goal));
     out.u64(write->wait_ms).varint(write->ops.size());
@@ -323,6 +349,7 @@ Bytes encode(const Request& request) {
     put_place(out, audit->from);
     out.u64(audit->timeout_ms).u8(audit->records_from ? 1 : 0);
     if (audit->records_from) out.u64(*audit->records_from);
+    out.prefixed(audit->evidence);
   } else if (const auto* receipt = std::get_if<ReceiptRequest>(&request)) {
     out.u8(static_cast<std::uint8_t>(Verb::receipt)).u64(receipt->first_op).u64(receipt->last_op);
   } else {
@@ -339,6 +366,7 @@ AuditRequest get_audit_request(Reader& in) {
   out.from = get_place(in);
   out.timeout_ms = in.u64();
   if (flag(in)) out.records_from = in.u64();
+  out.evidence = in.prefixed(limits::kSavedBytes);
   return out;
 }
 
@@ -357,6 +385,7 @@ Result<Request> decode_request(BytesView bytes) {
       scan.holder = in.fixed<NodeId>();
       scan.from = in.fixed<Address>();
       scan.timeout_ms = in.u64();
+      scan.for_audit = flag(in);
       out = scan;
       break;
     }

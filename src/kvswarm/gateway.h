@@ -20,6 +20,7 @@ struct ScanRequest {
   NodeId holder;
   Address from;
   std::uint64_t timeout_ms = 0;
+  bool for_audit = false;  // as event::Scan
 };
 struct WriteRequest {
   std::vector<node::WriteOp> ops;
@@ -43,6 +44,7 @@ struct AuditRequest {  // as node::event::Audit
   node::Outbox::OpPlace from;
   std::uint64_t timeout_ms = 0;
   std::optional<std::uint64_t> records_from{};
+  Bytes evidence{};
 };
 struct BackupRequest {  // as node::request::ReadBackup
   std::uint64_t number = 0;

@@ -1,9 +1,9 @@
 #include "kvswarm/gateway_client.h"
 
 #include "kvswarm/backup.h"
+#include "kvswarm/network_audit.h"
 #include "kvswarm/reports.h"
 #include "net/network.h"
-#include "node/log_checker.h"
 
 namespace kvswarm {
 
@@ -107,66 +107,26 @@ Result<std::vector<EvidenceItem>> GatewayClient::evidence() noexcept {
   return out;
 }
 
-Result<AuditPart> GatewayClient::audit_step(AuditRequest request) {
-  // The steps come too fast for call() to look at it.
+// Of many steps that come too fast for call() to look at the interruption.
+template <class Kind, class Asked>
+Result<Kind> GatewayClient::audit_step(Asked request) {
   if (interrupt_) return Status(StatusCode::interrupted, "interrupted");
   request.timeout_ms = timeout_ms_;
-  return call<AuditPart>(request);
-}
-
-// All records of the node's log, up to the head that it had when they were begun.
-Status GatewayClient::audit_log(const NodeId& node, AuditReport& report, const AuditEach& each) {
-  std::optional<node::LogChecker> checker;
-  std::optional<log::Head> head;
-  while (!head || checker->length() < head->length) {
-    const std::uint64_t from = checker ? checker->length() : 0;
-    KVSWARM_ASSIGN_OR_RETURN(const AuditPart part, audit_step({node, {}, 0, from}));
-    if (!part.head || (head && part.head->epoch != head->epoch)) {
-      return {StatusCode::unavailable, "its log began another epoch meanwhile: ask again"};
-    }
-    if (!head) {
-      head = part.head;
-      checker.emplace(head->swarm);
-    }
-    if (part.records.empty() && head->length > from) {
-      return {StatusCode::corruption, "it does not give record " + std::to_string(from)};
-    }
-    for (const Bytes& record : part.records) {
-      if (checker->length() == head->length) break;
-      const auto added = checker->add(record);
-      if (!added.ok()) {
-        return added.status().with_context("record " + std::to_string(checker->length()));
-      }
-    }
-    report.records = checker->length();
-    if (each) each(report);
-  }
-  return checker->finish(*head);
+  return call<Kind>(std::move(request));
 }
 
 Result<AuditReport> GatewayClient::audit(const std::string& node, const AuditEach& each) noexcept {
   const auto id = fixed_from_hex<NodeId>(node);
   if (!id) return Status(StatusCode::usage, "not the id of a node: " + node);
-  AuditReport report;
-  const Status log = audit_log(*id, report, each);
-  if (!log.ok()) return log.with_context("the log of node " + short_hex(*id));
-  std::optional<node::Outbox::OpPlace> next = node::Outbox::OpPlace{};
-  while (next) {
-    KVSWARM_ASSIGN_OR_RETURN(auto part, audit_step({*id, *next, 0}));
-    report.operations += part.ops;
-    report.as_applied += part.as_applied;
-    report.replaced += part.replaced;
-    report.absent += part.absent;
-    report.unknown += part.unknown;
-    report.contradicted += part.false_ones;
-    if (report.file.empty()) {
-      report.line = std::move(part.line);
-      report.file = std::move(part.saved);
-    }
-    if (each) each(report);
-    next = part.next;
-  }
-  return report;
+  NetworkAudit::Calls calls;
+  calls.audit = [this](AuditRequest request) { return audit_step<AuditPart>(std::move(request)); };
+  calls.scan = [this](ScanRequest request) {
+    return audit_step<node::ScanOutcome>(std::move(request));
+  };
+  calls.get = [this](GetRequest request) {
+    return audit_step<node::GetOutcome>(std::move(request));
+  };
+  return NetworkAudit(*id, std::move(calls), each).run();
 }
 
 Result<BackupReport> GatewayClient::backup(

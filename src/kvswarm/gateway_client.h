@@ -43,8 +43,8 @@ class GatewayClient final : public Client {
  private:
   template <class Kind>
   Result<Kind> call(Request request);
-  Result<AuditPart> audit_step(AuditRequest request);
-  Status audit_log(const NodeId& node, AuditReport& report, const AuditEach& each);
+  template <class Kind, class Asked>
+  Result<Kind> audit_step(Asked request);
   Result<bool> export_holder(const NodeId& holder, ExportReport& report,
                              const std::function<bool(const Operation& put)>& each);
 

@@ -150,7 +150,8 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
     drive(node::event::Get{ticket, std::move(get->key), later(get->timeout_ms), get->proof,
                            std::move(get->after)});
   } else if (auto* scan = std::get_if<ScanRequest>(&request)) {
-    drive(node::event::Scan{ticket, scan->holder, scan->from, later(scan->timeout_ms)});
+    drive(node::event::Scan{ticket, scan->holder, scan->from, later(scan->timeout_ms),
+                            scan->for_audit});
   } else if (auto* write = std::get_if<WriteRequest>(&request)) {
     drive(node::event::Write{ticket, std::move(write->ops), write->goal, write->wait_ms});
   } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
@@ -159,7 +160,7 @@ node::Ticket Runtime::submit(Request request, Respond respond) {
     drive(node::event::ReadBackup{ticket, backup->number, backup->ends});
   } else if (auto* audit = std::get_if<AuditRequest>(&request)) {
     drive(node::event::Audit{ticket, audit->node, audit->from, later(audit->timeout_ms),
-                             audit->records_from});
+                             audit->records_from, std::move(audit->evidence)});
   } else if (std::get_if<EvidenceRequest>(&request) != nullptr) {
     drive(node::event::ListEvidence{ticket});
   } else if (auto* receipt = std::get_if<ReceiptRequest>(&request)) {

@@ -144,9 +144,16 @@ struct Sentence {
     if (!facts.transition) return "node " + to_hex(head.node) + " signed a state";  // unchecked
     const log::TransitionFacts& found = *facts.transition;
     const bool is_put = found.op.kind == log::OpKind::put;
-    return "the state that node " + to_hex(head.node) + " signed for its log of " +
-           count(head.length, "record") + " in epoch " + std::to_string(head.epoch) +
-           " does not follow from that log: record " + std::to_string(found.record_index) +
+    const std::string of_log = "the state that node " + to_hex(head.node) +
+                               " signed for its log of " + count(head.length, "record") +
+                               " in epoch " + std::to_string(head.epoch) +
+                               " does not follow from that log: ";
+    if (!found.has_op) {
+      const auto& evidence = std::get<log::FalseTransition>(facts.evidence);
+      return of_log + "at address " + to_hex(evidence.address) + " it has an op of record " +
+             std::to_string(found.shown_record) + " (counted from 0), which applied no such op";
+    }
+    return of_log + "record " + std::to_string(found.record_index) +
            " (counted from 0) applied op " + std::to_string(found.op.number) + " of writer " +
            to_hex(found.writer) + ", " + (is_put ? "put " : "del ") + shown_key(found.op.key) +
            ", and the state " + what_it_has(found);

@@ -132,7 +132,8 @@ struct TransitionFacts {
     invented,  // what is there is nothing that the log has applied
   };
   Fault fault = Fault::missing;
-  Op op;  // the last one for the address among those that the evidence has
+  bool has_op = false;  // else what is there is invented, whatever was applied for the address
+  Op op;                // the last one for the address among those that the evidence has
   NodeId writer;
   std::uint64_t record_index = 0;  // that applied it
   std::uint64_t shown_record = 0;  // which the state names instead; not of `missing`

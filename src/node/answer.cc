@@ -210,6 +210,8 @@ Result<AnswerCheck> check_answer(const AnswerContext& context, const ReadQuestio
       return missing;
     }
     KVSWARM_RETURN_IF_ERROR(*allowed);
+    out.leaves.push_back(
+        {leaves[i], headers[entry.header].header.op_count, value.key.size() + value.value.size()});
     out.values.push_back(std::move(value));
   }
   if (leaves.size() > answer.entries.size()) out.next = leaves.back().address;

@@ -16,6 +16,7 @@
 #include "log/record.h"
 #include "node/checked_headers.h"
 #include "node/log_place.h"
+#include "state/leaf.h"
 #include "state/question.h"
 
 namespace kvswarm::node {
@@ -88,8 +89,16 @@ struct AnswerContext {
   CheckedHeaders& headers;
 };
 
+// The same for whoever compares it with the log.
+struct ProvenLeaf {
+  state::Leaf leaf;
+  std::uint32_t block_ops = 0;  // how many its block has
+  std::uint64_t bytes = 0;      // of key and value
+};
+
 struct AnswerCheck {
   std::vector<ProvenValue> values;  // a get: none when the key's absence is proven
+  std::vector<ProvenLeaf> leaves;   // one for each value
   std::optional<Address> next;      // scan: where the next page begins; absent at the end
   // Set when a document is missing; `values` is then empty and the check is to be made again.
   std::optional<std::uint64_t> missing_document;

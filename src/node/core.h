@@ -80,6 +80,7 @@ class Core {
   struct PendingRead {
     Ticket ticket = 0;
     bool is_scan = false;
+    bool for_audit = false;  // of a scan
     Address address;
     NodeId holder;
     std::uint64_t deadline_ms = 0;
@@ -283,7 +284,8 @@ class Core {
   void on_local_answer(std::uint64_t id, const Status& status, Answer answer);
   void check_read(std::uint64_t id, const log::Head& head, Answer answer);
   const std::vector<log::Hold>* holds_under(const log::Head& head) const;
-  void finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, AnswerCheck check);
+  void finish_scan(std::uint64_t id, const log::Head& head, const std::vector<log::Hold>& holds,
+                   AnswerCheck check);
   void finish_get(std::uint64_t id, const log::Head& head, GetOutcome outcome, AnswerCheck check);
   void on_error(ConnectionId connection, const NodeId& peer, swarm::Message& message);
   const config::Document* known_document(std::uint64_t number) const;
@@ -332,6 +334,7 @@ class Core {
 
   // Audits (core_audit.cc)
   void on_reply(const Status& status, reply::PagePicked& reply);
+  void judge_found(const event::Audit& event);
   void settle_audits();
   void forget_audits(ConnectionId gone);
   Audit* audit_of(std::uint64_t request_id);

@@ -19,6 +19,10 @@ void Core::handle(event::Audit& event) {
                                                           : "no storage node of this swarm"));
     return;
   }
+  if (!event.evidence.empty()) {
+    judge_found(event);
+    return;
+  }
   Audit& audit = audits_[event.ticket];
   audit.node = event.node;
   audit.deadline_ms = event.deadline_ms;
@@ -30,6 +34,25 @@ void Core::handle(event::Audit& event) {
     return;
   }
   ask(request::PickPage{event.ticket, event.node, event.from});
+}
+
+// What was found elsewhere counts if it holds for everybody.
+void Core::judge_found(const event::Audit& event) {
+  const auto saved = log::decode_saved(event.evidence);
+  const auto* evidence = saved.ok() ? std::get_if<log::Evidence>(&saved->body) : nullptr;
+  const bool is_its = evidence != nullptr && saved->swarm == document_.swarm();
+  auto facts = is_its ? checked_evidence(*evidence, {})
+                      : Status(StatusCode::corruption, "no evidence of this swarm");
+  if (facts.ok() && facts->accused != event.node) {
+    facts = Status(StatusCode::corruption, "evidence against another node");
+  }
+  if (!facts.ok()) {
+    respond(event.ticket, facts.status());
+    return;
+  }
+  Audit audit;
+  note_false(audit, *evidence, std::move(facts).value());
+  respond(event.ticket, Outcome(std::move(audit.outcome)));
 }
 
 // Records that refer to a head that was accepted; that they are the head's is the asker's to check,

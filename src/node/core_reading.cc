@@ -50,6 +50,7 @@ void Core::handle(event::Scan& event) {
   PendingRead read;
   read.ticket = event.ticket;
   read.is_scan = true;
+  read.for_audit = event.for_audit;
   read.address = event.from;
   read.holder = event.holder;
   read.deadline_ms = event.deadline_ms;
@@ -199,7 +200,7 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
     return;
   }
   if (read.is_scan) {
-    finish_scan(id, *holds, std::move(check).value());
+    finish_scan(id, head, *holds, std::move(check).value());
   } else {
     GetOutcome outcome;
     if (read.nonce) {
@@ -211,7 +212,8 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
 }
 
 // Promise A3: a page leaves nothing out only where its node holds all that was asked of it.
-void Core::finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, AnswerCheck check) {
+void Core::finish_scan(std::uint64_t id, const log::Head& head, const std::vector<log::Hold>& holds,
+                       AnswerCheck check) {
   const PendingRead& read = reads_.at(id);
   const slicing::Point first = slicing::point_of(read.address);
   const slicing::Point last = check.next ? slicing::point_of(*check.next) : ~slicing::Point{0};
@@ -229,7 +231,13 @@ void Core::finish_scan(std::uint64_t id, const std::vector<log::Hold>& holds, An
     end_read(id, Status(StatusCode::corruption, "a page of another place was given"));
     return;
   }
-  end_read(id, Outcome(ScanOutcome{std::move(check.values), check.next}));
+  ScanOutcome outcome{std::move(check.values), check.next};
+  if (read.for_audit) {
+    for (ProvenValue& value : outcome.values) value.value.clear();
+    outcome.leaves = std::move(check.leaves);
+    outcome.head = head;
+  }
+  end_read(id, Outcome(std::move(outcome)));
 }
 
 void Core::finish_get(std::uint64_t id, const log::Head& head, GetOutcome outcome,

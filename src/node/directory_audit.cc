@@ -8,6 +8,7 @@
 #include "node/holds.h"
 #include "node/leaf_check.h"
 #include "node/log_checker.h"
+#include "node/state_replay.h"
 #include "node/state_rows.h"
 #include "state/trie.h"
 
@@ -15,13 +16,6 @@ namespace kvswarm::node {
 namespace {
 
 using Stage = AuditProgress::Stage;
-
-// No leaves: what a trie of one leaf a bucket asks for while it grows.
-class NoLeaves final : public state::LeafCursor {
- public:
-  Status seek(const Address&) override { return {}; }
-  Result<std::optional<state::Leaf>> next() override { return std::optional<state::Leaf>(); }
-};
 
 class Auditing {
  public:
@@ -279,8 +273,7 @@ Status Auditing::replay() {
   }
   std::stable_sort(leaves.begin(), leaves.end(),
                    [](const Replayed& a, const Replayed& b) { return a.record < b.record; });
-  state::Trie trie(swarm_, 1);
-  NoLeaves none;
+  StateReplay fold(swarm_);
   std::size_t next = 0;
   for (std::uint64_t index = 0; index < out_.replayed; ++index) {
     tell(Stage::replay, index);
@@ -288,13 +281,8 @@ Status Auditing::replay() {
     for (; next < leaves.size() && leaves[next].record == index; ++next) {
       changes.push_back({leaves[next].address, leaves[next].hash});
     }
-    KVSWARM_ASSIGN_OR_RETURN(const Hash root, trie.stage(std::move(changes), none));
-    trie.commit();
     KVSWARM_ASSIGN_OR_RETURN(const log::Record record, record_at(index));
-    if (root != record.state_root) {
-      return corrupt("record " + std::to_string(index) +
-                     ": the state that it signs is not what its ops make");
-    }
+    KVSWARM_RETURN_IF_ERROR(fold.add(std::move(changes), record.state_root));
   }
   return {};
 }

@@ -78,6 +78,7 @@ struct Scan {
   NodeId holder;
   Address from;
   std::uint64_t deadline_ms = 0;
+  bool for_audit = false;  // the leaves are wanted, and no values
 };
 struct Write {
   Ticket ticket = 0;
@@ -111,6 +112,9 @@ struct Audit {
   Outbox::OpPlace from;
   std::uint64_t deadline_ms = 0;
   std::optional<std::uint64_t> records_from{};  // then the next records of its log instead
+  // A file that shows that its state is false, as found by whoever compared its pages with its log:
+  // then this is judged and kept instead.
+  Bytes evidence{};
 };
 struct ReadBackup {  // as request::ReadBackup
   Ticket ticket = 0;
@@ -147,7 +151,9 @@ struct GetOutcome {
 };
 struct ScanOutcome {
   std::vector<ProvenValue> values;
-  std::optional<Address> next;  // absent: the holder's last page
+  std::optional<Address> next;       // absent: the holder's last page
+  std::vector<ProvenLeaf> leaves{};  // for an audit: of the values, which are empty then
+  std::optional<log::Head> head{};   // likewise: under which they are proven; was accepted
 };
 struct DestinationOutcome {
   NodeId node;

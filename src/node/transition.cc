@@ -116,16 +116,34 @@ std::optional<log::TransitionFacts::Fault> judge(const state::Leaf& leaf, const 
   return named < last.place ? std::optional(Fault::outdated) : std::nullopt;
 }
 
+// Without an op for the address: the record that the leaf names. Under the first hold of an address
+// that is one of this log, if the node is the one that document 1 gives the address to, which the
+// caller sees to.
+Result<std::uint64_t> check_invented(const log::EvidenceFacts& facts,
+                                     const std::optional<state::Leaf>& leaf) {
+  if (!leaf) return corrupt("nothing is there, and no record has an op that it applied");
+  if (leaf->hold_number != 1) return corrupt("the op may be of another node's log");
+  if (judge(*leaf, {}, facts) != log::TransitionFacts::Fault::invented) {
+    return corrupt("no record has an op for the address that it applied, or denies the one there");
+  }
+  return leaf->record_number;
+}
+
 }  // namespace
 
 Result<log::TransitionFacts> check_transition(const log::EvidenceFacts& facts,
                                               const log::FalseTransition& transition) {
   const log::Head& head = facts.heads.at(0);
   const Applied last = last_applied(facts.swarm, facts.entries, transition.address);
-  if (last.op == nullptr) return corrupt("no record has an op for the address that it applied");
   auto leaf = state::check_get(facts.swarm, head.state_root, transition.address, transition.proof);
   if (!leaf.ok()) return leaf.status().with_context("what the state has there is not proven");
   log::TransitionFacts out;
+  if (last.op == nullptr) {
+    KVSWARM_ASSIGN_OR_RETURN(out.shown_record, check_invented(facts, *leaf));
+    out.fault = log::TransitionFacts::Fault::invented;
+    return out;
+  }
+  out.has_op = true;
   out.op = last.op->op;
   out.writer = last.block->header.writer;
   out.record_index = last.place.record;

@@ -127,6 +127,13 @@ Result<log::EvidenceFacts> verify_evidence(const SwarmId& swarm, const log::Evid
   }
   if (const auto* transition = std::get_if<log::FalseTransition>(&evidence)) {
     KVSWARM_ASSIGN_OR_RETURN(facts.transition, check_transition(facts, *transition));
+    if (!facts.transition->has_op) {
+      const log::Head& head = facts.heads[0];
+      KVSWARM_ASSIGN_OR_RETURN(const config::Document document, found(swarm, head.document, find));
+      if (holder_of(document, transition->address) != head.node) {
+        return corrupt("the address is not one that the node had from the beginning");
+      }
+    }
     // Said what they had to say; evidence is kept in memory.
     facts.entries.clear();
     std::get<log::FalseTransition>(facts.evidence).entries.clear();

@@ -20,11 +20,20 @@ TEST_CASE("A4: audit checks another node by its log and receipts, and a director
   REQUIRE(asked.exit_code == 0);
   const nlohmann::json found = nlohmann::json::parse(asked.output);
   CHECK(found.at("records") == 3);
+  CHECK(found.at("keys") == 1);
+  CHECK(found.at("unfounded") == 0);
+  CHECK(found.at("one_state") == true);
+  CHECK(found.at("replayed") == 1);
   CHECK(found.at("operations") == 4);
   CHECK(found.at("as_applied") == 2);
   CHECK(found.at("replaced") == 1);
   CHECK(found.at("absent") == 1);
   CHECK(found.at("contradicted") == 0);
+  const Outcome in_words = swarm.as("x", {"audit", "--against", swarm.id("a")});
+  CHECK(in_words.errors.find("1 key with the signatures of their writers, 0 without a record") !=
+        std::string::npos);
+  CHECK(in_words.errors.find("from record 1 on the state could not be computed anew but for the") !=
+        std::string::npos);
   CHECK(swarm.as("x", {"audit", "--against", swarm.id("x")}).exit_code == 2);
   CHECK(swarm.as("x", {"audit", "--against", "nobody"}).exit_code == 2);
   CHECK(swarm.as("x", {"audit", "--save", "file"}).exit_code == 2);

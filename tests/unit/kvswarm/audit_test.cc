@@ -67,11 +67,15 @@ TEST_CASE("A4: a node is audited by a writer, a reader, and through the control 
   INFO(found.status().message());
   REQUIRE(found.ok());
   CHECK(found->records == 4);
+  CHECK(found->keys == 2);
+  CHECK(found->unfounded == 0);
+  CHECK(found->is_one_state);
+  CHECK(found->replayed == 1);
   CHECK(found->operations == 6);
   CHECK(found->as_applied == 2);
   CHECK(found->replaced == 4);
   CHECK(found->contradicted == 0);
-  CHECK(told == 2);
+  CHECK(told == 3);
   const auto same = swarm.open("x")->audit(swarm.storage_id, {});
   REQUIRE(same.ok());
   CHECK(same->records == 4);
@@ -79,6 +83,7 @@ TEST_CASE("A4: a node is audited by a writer, a reader, and through the control 
   const auto reader = swarm.open("z")->audit(swarm.storage_id, {});  // has no receipts
   REQUIRE(reader.ok());
   CHECK(reader->records == 4);
+  CHECK(reader->keys == 2);
   CHECK(reader->operations == 0);
   CHECK(writer->client().audit(swarm.writer_id, {}).status().code() == StatusCode::usage);
   CHECK(writer->client().audit("nobody", {}).status().code() == StatusCode::usage);
@@ -105,6 +110,47 @@ TEST_CASE("A4: a node that signed a false state is caught by an audit, and a fil
   CHECK(verified->text.find("does not follow from that log") != std::string::npos);
   REQUIRE(writer->evidence().ok());
   CHECK(writer->evidence()->size() == 1);
+}
+
+TEST_CASE("A4: a key that no record accounts for is found by who never wrote, and proven") {
+  Swarm swarm;
+  auto storage = swarm.start("a", true);
+  REQUIRE(swarm.open("x")->write({put("k", "1")}, kReceipted)->reached);
+  storage.reset();
+  {
+    const auto store = store_of(swarm.folder / "a");
+    const auto cursor = store->cursor();
+    cursor->seek(node::rows::leaf_table());
+    const auto id = *fixed_from_hex<SwarmId>(Config::load(swarm.config_path).value().swarm_id());
+    node::rows::LeafRow row =
+        node::rows::decode_leaf_row(id, cursor->key(), cursor->value()).value();
+    row.leaf.record_number = 0;
+    store::Batch batch;
+    if (row.value) {
+      batch.put(node::rows::value(row.leaf.address), node::rows::encode(*row.value));
+    }
+    row.value.reset();
+    batch.put(Bytes(cursor->key()), node::rows::encode(row));
+    REQUIRE(store->write(batch, store::Sync::yes).ok());
+    node::sign_state(*store, crypto::read_identity(swarm.folder / "a").value());
+  }
+  storage = swarm.start("a", true);
+  const auto reader = swarm.open("z");
+  const auto found = reader->audit(swarm.storage_id, {});
+  INFO(found.status().message());
+  REQUIRE(found.ok());
+  CHECK(found->unfounded == 1);
+  CHECK(found->contradicted == 0);
+  CHECK(found->line.find("an op of record 0 (counted from 0), which applied no such op") !=
+        std::string::npos);
+  const auto document = Config::load(swarm.config_path);
+  REQUIRE(document.ok());
+  const auto verified = verify(found->file, {*document});
+  INFO(verified.status().message());
+  REQUIRE(verified.ok());
+  CHECK(verified->text.find("does not follow from that log") != std::string::npos);
+  CHECK(verify(found->file, {}).status().code() == StatusCode::unavailable);
+  CHECK(reader->evidence()->size() == 1);
 }
 
 TEST_CASE("A4: a directory is audited while no node runs there") {

@@ -37,6 +37,7 @@ std::vector<Request> requests() {
   return {GetRequest{"greeting", 10'000},
           GetRequest{"k", 1, true, {head, head}},
           ScanRequest{filled<NodeId>(1), filled<Address>(2), 3},
+          ScanRequest{filled<NodeId>(1), filled<Address>(2), 3, true},
           write,
           AwaitRequest{7, 9, node::Goal::queued, 5},
           StatusRequest{},
@@ -60,6 +61,10 @@ std::vector<Response> responses() {
   node::ScanOutcome page;
   page.values = {value(7), value(8)};
   page.next = filled<Address>(9);
+  page.leaves = {{state::Leaf(), 2, 9}, {state::Leaf(), 3, 8}};
+  page.leaves[0].leaf.address = filled<Address>(7);
+  page.leaves[1].leaf.address = filled<Address>(8);
+  page.head = log::Head();
   node::ScanOutcome last;  // of the shortest value there is
   last.values = {value(0)};
   last.values[0].key = "k";

@@ -13,9 +13,11 @@ using Fault = log::TransitionFacts::Fault;
 using log::OpKind;
 
 Result<log::EvidenceFacts> verified(const Liar& liar, const log::Evidence& evidence) {
-  const auto none = [](const log::DocumentRef&) { return std::optional<config::Document>(); };
+  const auto find = [&liar](const log::DocumentRef& ref) {
+    return ref.hash == liar.document->hash() ? liar.document : std::nullopt;
+  };
   const Bytes file = log::encode(log::Saved{liar.document->swarm(), evidence});
-  KVSWARM_ASSIGN_OR_RETURN(const VerifiedFacts facts, verify_saved(file, none));
+  KVSWARM_ASSIGN_OR_RETURN(const VerifiedFacts facts, verify_saved(file, find));
   return std::get<log::EvidenceFacts>(facts);
 }
 
@@ -148,6 +150,43 @@ TEST_CASE("A4: a node that dresses up an old value as a newer one is provably fa
     row.leaf.document_number = 7;
     CHECK(told(row) == Fault::invented);
   }
+}
+
+TEST_CASE("A4: a record is enough against a key that names it and that it did not apply") {
+  Story story;
+  story.commit({story.put("solo", "1")});  // as record 3; alone in its block, its op has no path
+  rows::LeafRow row = story.leaf_row("solo", story.keep("solo"));
+  const auto evidence_against = [&story](const rows::LeafRow& lie, std::uint64_t record) {
+    story.lie("solo", Liar::apart(lie));
+    return story.evidence("solo", {story.entry(record, {})});
+  };
+  // As it is, neither its record nor another one says anything against it.
+  CHECK_FALSE(is_accused(story, evidence_against(row, 3)));
+  CHECK_FALSE(is_accused(story, evidence_against(row, 1)));
+  const auto honest = row;
+  row.leaf.record_number = 1;
+  const auto facts = found(story, evidence_against(row, 1));
+  CHECK(facts.fault == Fault::invented);
+  CHECK_FALSE(facts.has_op);
+  CHECK(facts.shown_record == 1);
+  CHECK_FALSE(is_accused(story, evidence_against(row, 2)));  // it does not name that one
+  row.leaf.record_number = 4;                                // behind the head
+  CHECK(found(story, evidence_against(row, 0)).shown_record == 4);
+  row = honest;
+  row.leaf.document_number = 2;
+  CHECK(is_accused(story, evidence_against(row, 3)));
+  // Under a later hold it may be of the log of the node that had the address before.
+  row = honest;
+  row.leaf.record_number = 1;
+  row.leaf.hold_number = 2;
+  CHECK_FALSE(is_accused(story, evidence_against(row, 1)));
+  row.leaf.hold_number = 1;
+  const log::Evidence proof = evidence_against(row, 1);
+  REQUIRE(is_accused(story, proof));
+  // Which node had it from the beginning is for the document to say.
+  const auto none = [](const log::DocumentRef&) { return std::optional<config::Document>(); };
+  CHECK(verify_evidence(story.document->swarm(), proof, none).status().code() ==
+        StatusCode::unavailable);
 }
 
 TEST_CASE("A4: an op that had no effect accuses nobody of not having it") {
