@@ -112,6 +112,7 @@ std::vector<Target> log_targets() {
       {"saved",
        saved,
        {{"saved.md", "receipt file"},
+        {"saved.md", "receipt file of one op"},
         {"saved.md", "read file"},
         {"saved.md", "two heads"},
         {"saved.md", "two blocks"},

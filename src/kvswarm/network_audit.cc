@@ -5,12 +5,6 @@
 #include "state/proof.h"
 
 namespace kvswarm {
-namespace {
-
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
-}  // namespace
-
 Result<AuditReport> NetworkAudit::run() {
   const auto of_node = [this](const Status& status, const char* what) {
     return status.with_context(std::string(what) + " of node " + short_hex(node_));

@@ -472,19 +472,6 @@ StoreReply Backend::run(request::KeepEvidence& request) {
   return out;
 }
 
-// Empty: there is none.
-StoreReply Backend::run(request::ReadEvidence& request) {
-  StoreReply out{fault_, reply::EvidenceRead{request.session, request.id, {}}};
-  if (!store_) return out;
-  auto row = store_->get(rows::evidence(request.subject));
-  out.status = row.status();
-  if (!row.ok() || !row->has_value()) return out;
-  auto decoded = rows::decode_evidence_row(**row);
-  out.status = decoded.status();
-  if (decoded.ok()) std::get<reply::EvidenceRead>(out.body).saved = std::move(decoded->saved);
-  return out;
-}
-
 StoreReply Backend::run(request::ReadReceipts& request) {
   StoreReply out{fault_, reply::ReceiptsRead{}};
   if (!outbox_) return out;

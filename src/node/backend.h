@@ -146,11 +146,6 @@ struct ReadDocument {
   std::uint64_t id = 0;
   std::uint64_t number = 0;
 };
-struct ReadEvidence {
-  SessionKey session = 0;
-  std::uint64_t id = 0;
-  Hash subject;
-};
 struct Adopt {
   config::Document document;
 };
@@ -171,7 +166,7 @@ using StoreRequest =
                  request::Forget, request::ReadDocument, request::Adopt, request::Count,
                  request::ReadReceipts, request::KeepEvidence, request::Refill, request::ReadBackup,
                  request::Sweep, request::PickApplied, request::CompleteTransition,
-                 request::PickPage, request::ReadRecords, request::ReadEvidence>;
+                 request::PickPage, request::ReadRecords>;
 
 namespace reply {
 struct Flushed {
@@ -257,11 +252,6 @@ struct SeenHeadRecorded {
 struct Swept {
   Applier::SweepStep step;
 };
-struct EvidenceRead {
-  SessionKey session = 0;
-  std::uint64_t id = 0;
-  Bytes saved;  // empty: there is none
-};
 struct EvidenceKept {
   Hash subject;
 };
@@ -313,7 +303,7 @@ struct StoreReply {
                reply::Greeted, reply::DocumentRead, reply::Adopted, reply::Restored, reply::Counts,
                reply::SeenHeadRecorded, reply::ReceiptsRead, reply::Refilled, reply::EvidenceKept,
                reply::BackupRead, reply::Swept, reply::AppliedPicked, reply::TransitionCompleted,
-               reply::PagePicked, reply::RecordsRead, reply::EvidenceRead>
+               reply::PagePicked, reply::RecordsRead>
       body;
   std::shared_ptr<const Reopened> reopened{};  // set on the first reply after a reopen
 };
@@ -406,7 +396,6 @@ class Backend {
   StoreReply run(request::Sweep& request);
   StoreReply run(request::ReadReceipts& request);
   StoreReply run(request::KeepEvidence& request);
-  StoreReply run(request::ReadEvidence& request);
   StoreReply run(request::ReadBackup& request);
   Status load_evidence();
   StoreReply answered(SessionKey session, std::uint64_t id, Result<Answer> answer);

@@ -331,7 +331,6 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::scan:
     case MessageType::read_document:
     case MessageType::read_records:
-    case MessageType::read_evidence:
       on_request(incoming);
       return;  // its credit is given back when it was served
     case MessageType::block: on_block(incoming, std::move(message)); return;
@@ -356,6 +355,7 @@ void Core::on_message(Connections::Incoming& incoming) {
     case MessageType::document: on_document(connection, message); break;
     case MessageType::error: on_error(connection, incoming.peer, message); break;
     case MessageType::evidence: on_evidence(incoming); break;
+    case MessageType::read_evidence: on_read_evidence(incoming); break;
     case MessageType::evidence_file: on_evidence_file(incoming); break;
     case MessageType::hello: break;  // a second one says nothing new
   }

@@ -241,9 +241,7 @@ class Core {
   void take_evidence(BytesView bytes, const NodeId& from);
   void ask_for_evidence(ConnectionId connection);
   void on_evidence_file(const Connections::Incoming& incoming);
-  request::ReadEvidence evidence_request(const Connections::Incoming& incoming,
-                                         const Hash& subject) const;
-  void on_reply(const Status& status, reply::EvidenceRead& reply);
+  void on_read_evidence(const Connections::Incoming& incoming);
   void compare_head(const log::SignedHead& signed_head);
   void compare_with_hints(const log::Head& head, const log::SignedHead& signed_head);
   std::optional<config::Document> find_document(const log::DocumentRef& ref) const;
@@ -254,7 +252,7 @@ class Core {
   // Serving others (core_serving.cc)
   void on_block(const Connections::Incoming& incoming, swarm::Message message);
   void on_request(const Connections::Incoming& incoming);
-  std::optional<StoreRequest> read_request(const Connections::Incoming& incoming) const;
+  static std::optional<StoreRequest> read_request(const Connections::Incoming& incoming);
   void start_commit();
   void serve_more(ConnectionId connection);
   void serve_strangers();

@@ -181,20 +181,23 @@ void Core::on_evidence_file(const Connections::Incoming& incoming) {
   ask_for_evidence(incoming.connection);
 }
 
-// To a listed peer, what holds for everybody; the store has nothing under the subject of zeros.
-request::ReadEvidence Core::evidence_request(const Connections::Incoming& incoming,
-                                             const Hash& subject) const {
-  const KeptEvidence* kept = evidence_.find(subject);
-  const bool is_for_it = incoming.listed && kept != nullptr && kept->facts.holds_alone;
-  return {incoming.connection, incoming.message.request_id, is_for_it ? subject : Hash()};
-}
-
-void Core::on_reply(const Status& status, reply::EvidenceRead& reply) {
+// To a listed peer, what holds for everybody; nothing while it does not read what it asked for.
+void Core::on_read_evidence(const Connections::Incoming& incoming) {
   static_assert(limits::kEvidenceBytes < limits::kMessageBytes);
-  answer_request(
-      status, reply.session, {},
-      [&reply] { return make_message(MessageType::evidence_file, reply.id, reply.saved); },
-      reply.id);
+  const ConnectionId connection = incoming.connection;
+  const auto subject = Hash::from(incoming.message.payload);
+  if (!subject) {
+    connections_.drop(connection, {StatusCode::corruption, "a malformed request"});
+    return;
+  }
+  const KeptEvidence* kept = evidence_.find(*subject);
+  const bool is_given = incoming.listed && kept != nullptr && kept->facts.holds_alone &&
+                        has_room_for_answer(connection);
+  if (!connections_.send(connection,
+                         make_message(MessageType::evidence_file, incoming.message.request_id,
+                                      is_given ? kept->saved : Bytes()))) {
+    connections_.drop(connection, {StatusCode::failure, "the peer asks without reading"});
+  }
 }
 
 const log::SignedHead* Core::accepted_head(const log::Head& head) const {

@@ -117,7 +117,7 @@ void Core::on_own_verdict(const Status& status, const reply::Committed::Item& it
 }
 
 // What a request asks of the store; nullopt when it is malformed.
-std::optional<StoreRequest> Core::read_request(const Connections::Incoming& incoming) const {
+std::optional<StoreRequest> Core::read_request(const Connections::Incoming& incoming) {
   const swarm::Message& message = incoming.message;
   codec::Reader in(message.payload);
   std::optional<StoreRequest> out;
@@ -134,7 +134,6 @@ std::optional<StoreRequest> Core::read_request(const Connections::Incoming& inco
     case MessageType::read_records:
       out = request::ReadRecords{incoming.connection, message.request_id, in.u64()};
       break;
-    case MessageType::read_evidence: out = evidence_request(incoming, in.fixed<Hash>()); break;
     default: out = request::ReadDocument{incoming.connection, message.request_id, in.u64()}; break;
   }
   return in.finish("request").ok() ? out : std::nullopt;

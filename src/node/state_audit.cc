@@ -5,12 +5,6 @@
 #include "base/limits.h"
 
 namespace kvswarm::node {
-namespace {
-
-Status corrupt(const std::string& what) { return {StatusCode::corruption, what}; }
-
-}  // namespace
-
 Status PagedState::add(const log::Head& head, const std::vector<ProvenLeaf>& leaves) {
   if (!head_) head_ = head;
   if (head.epoch != head_->epoch) {

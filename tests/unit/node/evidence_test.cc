@@ -404,6 +404,8 @@ TEST_CASE("A4: evidence too long for the message is named there, asked for, kept
   talk.connect(crypto::SigningKey::generate(talk.random));  // a stranger
   CHECK(talk.count(MessageType::evidence) == 1);
   CHECK(asked(subject).empty());
+  talk.say(MessageType::read_evidence, 9, "short");
+  CHECK(talk.is_closed());
 }
 
 TEST_CASE("F2: no more evidence is asked for than one may name, and nothing is taken unasked") {
