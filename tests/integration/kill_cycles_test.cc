@@ -148,7 +148,7 @@ class Cycles {
 constexpr std::size_t kCalls = 500;
 // With their values an import of them makes far more calls than that, and not as many each time:
 // one of the first comes again.
-constexpr int kLines = 30'000;
+constexpr int kLines = 16'000;
 constexpr int kImportMs = 180'000;  // what one may take under strace
 
 const Entries& all_lines() {
