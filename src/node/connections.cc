@@ -335,6 +335,7 @@ void Connections::end(ConnectionId id, Connection& connection) {
   if (connection.outbound) {
     Peer& peer = peers_[connection.dialled];
     if (peer.dialling == id) peer.dialling.reset();
+    peer.cut_short = connection.session && !connection.established;
   }
   const NodeId node = connection.outbound ? connection.dialled : connection.peer;
   connections_.erase(id);
@@ -377,7 +378,7 @@ bool Connections::is_trying(const NodeId& id) const {
   const auto found = peers_.find(id);
   if (found == peers_.end() || !found->second.ready.empty()) return false;
   const Peer& peer = found->second;
-  return peer.dialling || peer.attempts < addresses_of(id).size();
+  return peer.dialling || peer.cut_short || peer.attempts < addresses_of(id).size();
 }
 
 void Connections::close_all(const Status& why) {

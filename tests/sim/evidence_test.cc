@@ -45,6 +45,8 @@ TEST_CASE("F1: a node that shows two logs is proved to, once those who saw them 
   world.crash(liar);
   world.cut_connections(anna);
   world.set_reachable(anna, false);
+  // She looks for whom she has lost, and would tell them.
+  for (const NodeIndex other : {twin, bert, carl}) world.set_link(anna, other, {true, 0});
   world.start(twin);
   put(world, bert, at_liar);
   world.crash(twin);
@@ -52,6 +54,7 @@ TEST_CASE("F1: a node that shows two logs is proved to, once those who saw them 
   CHECK(evidence_of(world, anna).empty());
   CHECK(evidence_of(world, bert).empty());
 
+  world.set_link(anna, bert, {});
   read(world, anna, key_of(world, bert));
   for (const NodeIndex index : {anna, bert}) {
     const auto evidence = evidence_of(world, index);
@@ -65,6 +68,7 @@ TEST_CASE("F1: a node that shows two logs is proved to, once those who saw them 
   }
   // Who saw neither log hears of it, and remembers over a power cut.
   CHECK(evidence_of(world, carl).empty());
+  world.set_link(anna, carl, {});
   read(world, anna, key_of(world, carl));
   REQUIRE(evidence_of(world, carl).size() == 1);
   CHECK(evidence_of(world, carl)[0].from == world.id(anna));
