@@ -153,9 +153,9 @@ void Core::check_read(std::uint64_t id, const log::Head& head, Answer answer) {
                         holder + " answered from an older head than it signed before"));
     return;
   }
-  const bool restored = read.epoch && head.epoch > (is_planted(PlantedBug::seen_epoch)
-                                                        ? read.least.epoch
-                                                        : *read.epoch);
+  const bool restored =
+      read.epoch &&
+      head.epoch > (is_planted(PlantedBug::seen_epoch) ? read.least.epoch : *read.epoch);
   if (restored) {
     end_read(id,
              Status(StatusCode::conflict, holder + " was restored since the receipt, in epoch " +

@@ -52,7 +52,8 @@ Status OlderCopies::put_back() {
   world.run_for(40'000);
   KVSWARM_RETURN_IF_ERROR(in_.history.settle());
   if (!is_behind(true) && is_behind(false)) return {};
-  const bool rots = world.on_level_db && world.random().below(2) == 0;
+  // What it does while it rots, those alone may see whom it does not listen to.
+  const bool rots = world.on_level_db && is_behind(true) && world.random().below(2) == 0;
   if (rots) KVSWARM_RETURN_IF_ERROR(rot());
   const bool behind = is_behind(true);
   if (world.is_running(node_)) {
