@@ -112,7 +112,7 @@ inline constexpr std::size_t kReceiptRowsRead = 200'000;      // to find the rec
 inline constexpr std::size_t kSavedEntries = 65536;           // records in one receipt file
 // One piece of evidence: a message takes it, and it takes every op of a block of any size.
 inline constexpr std::size_t kEvidenceBytes = 35 * 256 * 1024;
-inline constexpr std::size_t kEvidenceKeptBytes = 32 * 1024 * 1024;     // all pieces of one node
+inline constexpr std::size_t kEvidenceKeptBytes = 32 * 1024 * 1024;     // of the larger ones
 inline constexpr std::size_t kEvidencePerNodeBytes = 16 * 1024 * 1024;  // of these about one node
 inline constexpr std::size_t kEvidenceTextBytes = 15 * 1024;            // a document's text in one
 inline constexpr std::size_t kEvidence = 1000;                          // pieces kept by one node

@@ -72,25 +72,30 @@ Status NetworkAudit::compare(node::LeafFold& fold, const node::PagedState& state
     const Status status = state.check(index, added.record);
     return status.ok() ? fold.add(added.record) : status;
   };
-  KVSWARM_RETURN_IF_ERROR(read_log({}, hold));
+  KVSWARM_RETURN_IF_ERROR(read_log({}, state.epoch(), hold));
+  KVSWARM_RETURN_IF_ERROR(state.check_end(report_.records));
+  KVSWARM_RETURN_IF_ERROR(fold.finish());
   report_.replayed = fold.replayed();
   report_.unfounded += fold.unfounded();
   if (!unfounded_) unfounded_ = fold.first_unfounded();
   return {};
 }
 
-// All records of the log, up to that head or the one that it had when they were begun.
-Status NetworkAudit::read_log(std::optional<log::Head> head, const EachRecord& each_record) {
+// All records of the log, up to that head or the one that it had when they were begun; of that
+// epoch, if there is one.
+Status NetworkAudit::read_log(std::optional<log::Head> head, std::optional<std::uint64_t> epoch,
+                              const EachRecord& each_record) {
   node::LogChecker checker(swarm_);
   while (!head || checker.length() < head->length) {
     const std::uint64_t from = checker.length();
     AuditRequest request{node_, {}, 0};
     request.records_from = from;
     KVSWARM_ASSIGN_OR_RETURN(const AuditPart part, calls_.audit(std::move(request)));
-    if (!part.head || (head && part.head->epoch != head->epoch)) {
+    if (!part.head || (epoch && part.head->epoch != *epoch)) {
       return {StatusCode::unavailable, "its log began another epoch meanwhile: ask again"};
     }
     if (!head) head = part.head;
+    epoch = head->epoch;
     if (part.records.empty() && head->length > from) {
       return corrupt("it does not give record " + std::to_string(from));
     }
@@ -150,9 +155,7 @@ Result<log::FalseTransition> NetworkAudit::transition_of(const state::Leaf& leaf
   out.head = std::move(answer.head);
   out.address = leaf.address;
   out.proof = std::move(answer.proof);
-  // Of a record behind the head any other one says how long the log is.
-  const std::uint64_t index = std::min(leaf.record_number, head.length - 1);
-  KVSWARM_RETURN_IF_ERROR(put_record(out, head, index));
+  KVSWARM_RETURN_IF_ERROR(put_record(out, head, leaf.record_number));
   return out;
 }
 
@@ -167,15 +170,16 @@ Status NetworkAudit::put_record(log::FalseTransition& transition, const log::Hea
   log::Receipt receipt;
   receipt.head = transition.head;
   receipt.record_index = index;
-  KVSWARM_RETURN_IF_ERROR(read_log(
-      head, [&](std::uint64_t at, BytesView encoded, const node::LogChecker::Added& added) {
-        if (at == index) receipt.record = Bytes(encoded);
-        for (const auto& node : added.nodes) {
-          const auto wanted = places.find(node.position);
-          if (wanted != places.end()) wanted->second = node.hash;
-        }
-        return Status();
-      }));
+  KVSWARM_RETURN_IF_ERROR(
+      read_log(head, head.epoch,
+               [&](std::uint64_t at, BytesView encoded, const node::LogChecker::Added& added) {
+                 if (at == index) receipt.record = Bytes(encoded);
+                 for (const auto& node : added.nodes) {
+                   const auto wanted = places.find(node.position);
+                   if (wanted != places.end()) wanted->second = node.hash;
+                 }
+                 return Status();
+               }));
   KVSWARM_ASSIGN_OR_RETURN(receipt.inclusion,
                            log::stored_inclusion_proof(hasher, note, index, head.length));
   transition.entries.push_back({std::move(receipt), {}});

@@ -48,7 +48,8 @@ class NetworkAudit {
   Result<std::optional<Address>> read_page(const Address& from, node::PagedState& state,
                                            node::LeafFold& fold);
   Status compare(node::LeafFold& fold, const node::PagedState& state, bool are_all);
-  Status read_log(std::optional<log::Head> head, const EachRecord& each_record);
+  Status read_log(std::optional<log::Head> head, std::optional<std::uint64_t> epoch,
+                  const EachRecord& each_record);
   Status show_unfounded();
   Result<log::FalseTransition> transition_of(const state::Leaf& leaf);
   Status put_record(log::FalseTransition& transition, const log::Head& head, std::uint64_t index);

@@ -1,4 +1,6 @@
 // Saved proofs: what has to hold in each.
+#include <algorithm>
+
 #include "base/limits.h"
 #include "log/encoding.h"
 #include "log/saved.h"
@@ -166,6 +168,12 @@ Status check(const SwarmId&, const TwoDocuments& pair, EvidenceFacts& facts) {
 // All but what the proof shows. One epoch and one table of holds: within those the version of an
 // address, where the log has the op that its leaf names, only rises.
 Status check(const SwarmId& swarm, const FalseTransition& transition, EvidenceFacts& facts) {
+  // Each costs a signature to check, and whoever gathers reads no more.
+  std::size_t blocks = 0;
+  for (const SavedEntry& entry : transition.entries) blocks += entry.blocks.size();
+  if (std::max(blocks, transition.entries.size()) > limits::kCheckRows) {
+    return corrupt("more records or blocks than such a proof may have");
+  }
   KVSWARM_ASSIGN_OR_RETURN(const Head head, check_head(swarm, transition.head));
   KVSWARM_ASSIGN_OR_RETURN(facts.entries, check_entries(swarm, transition.entries));
   for (const ReceiptFacts::EntryFact& entry : facts.entries) {

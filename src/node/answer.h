@@ -89,7 +89,7 @@ struct AnswerContext {
   CheckedHeaders& headers;
 };
 
-// The same for whoever compares it with the log.
+// What a value of an answer stands on, for whoever compares it with the log.
 struct ProvenLeaf {
   state::Leaf leaf;
   std::uint32_t block_ops = 0;  // how many its block has

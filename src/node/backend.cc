@@ -449,12 +449,12 @@ Status Backend::load_evidence() {
   std::size_t bytes = 0;
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) break;
-    bytes += cursor->value().size();
+    if (cursor->value().size() > limits::kEvidenceSentBytes) bytes += cursor->value().size();
     if (evidence_.size() == limits::kEvidence || bytes > limits::kEvidenceKeptBytes) {
       if (!notice_.empty()) notice_ += "; ";
       notice_ += "more evidence is stored than the " + std::to_string(limits::kEvidence) +
                  " pieces, or " + std::to_string(limits::kEvidenceKeptBytes >> 20U) +
-                 " MiB, that are kept: the rest is not read";
+                 " MiB of large ones, that are kept: the rest is not read";
       break;
     }
     KVSWARM_ASSIGN_OR_RETURN(rows::EvidenceRow row, rows::decode_evidence_row(cursor->value()));

@@ -173,7 +173,12 @@ void Connections::sent(ConnectionId id, std::size_t bytes) {
 void Connections::lost(ConnectionId id, const Status& why, Time now) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
+  const Connection& connection = found->second;
+  const bool cut_short = connection.outbound && connection.session && !connection.established;
+  const NodeId dialled = connection.dialled;
   on_closed(id, found->second, why, now);
+  const auto peer = peers_.find(dialled);
+  if (cut_short && peer != peers_.end()) peer->second.cut_short = true;
 }
 
 void Connections::tick(Time now) {
@@ -335,7 +340,7 @@ void Connections::end(ConnectionId id, Connection& connection) {
   if (connection.outbound) {
     Peer& peer = peers_[connection.dialled];
     if (peer.dialling == id) peer.dialling.reset();
-    peer.cut_short = connection.session && !connection.established;
+    peer.cut_short = false;
   }
   const NodeId node = connection.outbound ? connection.dialled : connection.peer;
   connections_.erase(id);

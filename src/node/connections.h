@@ -122,7 +122,7 @@ class Connections {
     std::string last_error;
     std::uint64_t retry_at_ms = 0;  // monotonic
     unsigned attempts = 0;
-    bool cut_short = false;  // the last one to it ended before anybody had proven who was there
+    bool cut_short = false;  // by the other end, before anybody had proven who was there
     std::size_t next_address = 0;
     std::optional<ConnectionId> dialling;
     std::set<ConnectionId> ready;

@@ -71,6 +71,10 @@ Core::Handled Core::on_records(ConnectionId connection, const NodeId& peer,
   if (bad.ok() && *standing == HeadStanding::forgotten) {
     bad = Status(StatusCode::unavailable, "it answers from a head that is long past");
   }
+  if (bad.ok() &&
+      LogPlace{head->epoch, head->length} < audit->checks.at(message.request_id).least) {
+    bad = corrupt("it gives an older log than it signed before");
+  }
   if (bad.ok()) bad = fetch_for(*audit, connection, *page);
   if (bad.ok() && audit->waits_for != 0) {
     audit->checks.at(message.request_id).asked.reset();  // once more, with the document

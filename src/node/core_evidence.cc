@@ -86,7 +86,7 @@ bool Core::keep_checked(const log::Evidence& evidence, const NodeId& from,
     const NodeId& who = kept.facts.accused;
     tell(Severity::warning,
          "evidence" + (who.is_zero() ? std::string() : " against node " + short_hex(who)) +
-             " is too large to be kept");
+             " is not kept: there is no room for it");
     return false;
   }
   const NodeId accused = kept.facts.accused;
@@ -121,10 +121,10 @@ void Core::send_evidence(ConnectionId connection) {
       message.larger.push_back(log::evidence_subject(kept.facts));
     }
     if (is_larger) continue;
+    const bool fits = message.evidence.size() < limits::kEvidenceSent &&
+                      bytes + kept.saved.size() <= limits::kEvidenceMessageBytes;
+    if (!fits) continue;
     bytes += kept.saved.size();
-    if (message.evidence.size() == limits::kEvidenceSent || bytes > limits::kEvidenceMessageBytes) {
-      break;
-    }
     message.evidence.push_back(std::move(kept.saved));
   }
   if (message.heads.empty() && message.evidence.empty() && message.larger.empty()) return;

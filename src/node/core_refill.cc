@@ -14,7 +14,9 @@ namespace kvswarm::node {
 void Core::hold_until_refilled(const Connections::Ready& ready) {
   known_blocks_[ready.connection] = ready.hello.known_block;
   held_.erase(ready.peer);
-  if (ready.hello.keeps_log && ready.hello.epoch > refilled_[ready.peer]) {
+  const auto refilled = refilled_.find(ready.peer);
+  const std::uint64_t seen_to = refilled == refilled_.end() ? 0 : refilled->second;
+  if (ready.hello.keeps_log && ready.hello.epoch > seen_to) {
     held_[ready.peer] = ready.hello.epoch;
   }
   check_refill(ready.connection, ready.peer);
@@ -38,7 +40,9 @@ void Core::check_refill(ConnectionId connection, const NodeId& peer) {
 void Core::lose_sight(const NodeId& peer) {
   if (connections_.is_ready(peer)) return;
   held_.erase(peer);
-  if (document_.is_writer(self_)) out_of_sight_.insert(peer);
+  const auto list = holders(document_);
+  const bool is_holder = std::find(list.begin(), list.end(), peer) != list.end();
+  if (document_.is_writer(self_) && is_holder) out_of_sight_.insert(peer);
 }
 
 // Who was no writer was not asked for what storage nodes had lost meanwhile.

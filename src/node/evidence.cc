@@ -10,16 +10,21 @@ namespace kvswarm::node {
 bool EvidenceBook::wants(const log::EvidenceFacts& facts, std::size_t bytes) const {
   const auto known = kept_.find(log::evidence_subject(facts));
   if (known != kept_.end() && (!facts.holds_alone || known->second.facts.holds_alone)) return false;
+  // Small ones are bounded by their number: large ones must not keep them out.
+  const auto counted = [](std::size_t size) {
+    return size > limits::kEvidenceSentBytes ? size : 0;
+  };
   std::size_t pieces = 1;
   std::size_t about_it = 1;
+  bytes = counted(bytes);
   std::size_t bytes_about_it = bytes;
   for (auto entry = kept_.begin(); entry != kept_.end(); ++entry) {
     if (entry == known) continue;  // goes
     ++pieces;
-    bytes += entry->second.saved.size();
+    bytes += counted(entry->second.saved.size());
     if (entry->second.facts.accused != facts.accused) continue;
     ++about_it;
-    bytes_about_it += entry->second.saved.size();
+    bytes_about_it += counted(entry->second.saved.size());
   }
   return pieces <= limits::kEvidence && about_it <= limits::kEvidencePerNode &&
          bytes <= limits::kEvidenceKeptBytes && bytes_about_it <= limits::kEvidencePerNodeBytes;

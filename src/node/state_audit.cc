@@ -30,6 +30,12 @@ Status PagedState::check(std::uint64_t index, const log::Record& record) const {
                  " records signs another state than the last of them");
 }
 
+Status PagedState::check_end(std::uint64_t records) const {
+  if (roots_.empty() || roots_.rbegin()->first <= records) return {};
+  return corrupt("its log has " + std::to_string(records) + " records, and it signed a head of " +
+                 std::to_string(roots_.rbegin()->first));
+}
+
 Status PagedState::finish() {
   if (!head_ || !is_one_) return {};
   if (builder_.finish().hash != head_->state_root) {
@@ -68,6 +74,12 @@ Status LeafFold::add(const log::Record& record) {
   next_ = end;
   ++record_;
   return {};
+}
+
+Status LeafFold::finish() const {
+  if (next_ == leaves_.size()) return {};
+  return corrupt("a key names record " + std::to_string(leaves_[next_].leaf.record_number) +
+                 " of a log of " + std::to_string(record_));
 }
 
 // Whether each op that the record applied is one of its leaves. Of a block without any it is not

@@ -29,8 +29,14 @@ class PagedState {
   // Whether all pages so far are of one and the same state.
   bool is_one() const { return is_one_; }
   std::uint64_t keys() const { return keys_; }
+  // Of the log; nullopt before the first page.
+  std::optional<std::uint64_t> epoch() const {
+    return head_ ? std::optional(head_->epoch) : std::nullopt;
+  }
   // A head signs the state of its last record; corruption for one of a page that does not.
   Status check(std::uint64_t index, const log::Record& record) const;
+  // corruption when the log ends before the head of a page.
+  Status check_end(std::uint64_t records) const;
   // Behind the last page: of one state, its leaves make the root that the head signs, and are as
   // many keys and bytes as it says; corruption.
   Status finish();
@@ -69,6 +75,8 @@ class LeafFold {
   void begin(bool are_all);
   // The next record, from 0 on. corruption when the state that it signs is not what its ops make.
   Status add(const log::Record& record);
+  // Behind the last record. corruption when a leaf names a later one.
+  Status finish() const;
 
   // Leaves that their record does not account for, and the first of them.
   std::uint64_t unfounded() const { return unfounded_; }

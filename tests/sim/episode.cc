@@ -299,7 +299,7 @@ class Episode {
 
   // In each of its parts a copy is made and put back.
   Status copies(std::uint64_t step) {
-    const std::uint64_t part = steps_ / copies_;
+    const std::uint64_t part = std::max<std::uint64_t>(1, steps_ / copies_);
     if (step % part == part / 4) older_copies_->take();
     return step % part == part * 3 / 4 ? older_copies_->put_back() : Status();
   }

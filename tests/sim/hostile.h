@@ -29,7 +29,7 @@ class Hostile {
   // A block that some node was sent, to be sent again.
   void saw_block(const Bytes& encoded);
 
-  // F3: who says nothing that makes sense is sent away. F4: strangers get half of the connections.
+  // F3: who says nothing that makes sense is sent away.
   Status check() const;
   const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 

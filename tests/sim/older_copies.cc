@@ -13,8 +13,8 @@ Status broken(const std::string& what) { return {StatusCode::failure, what}; }
 
 std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
-node::LogPlace place_of(const log::SignedHead& signed_head) {
-  const auto head = log::decode_head(signed_head.head).value();
+node::LogPlace place_of(const Bytes& head_row) {
+  const auto head = log::decode_head(log::decode_signed_head(head_row).value().head).value();
   return {head.epoch, head.length};
 }
 
@@ -31,15 +31,21 @@ void OlderCopies::take() {
   in_.world.say("* a copy is made of the disk of " + name(node_));
 }
 
-// Who has seen more of its log than the copy has; of those whom the node's document lists, or all.
-bool OlderCopies::is_behind(bool listed_only) const {
-  const auto own = place_of(log::decode_signed_head(copy_->at(rows::head())).value());
+// Whether its log has more than the copy: then others may have seen that, on their disk or not.
+bool OlderCopies::has_grown() const {
+  const auto row = in_.world.disk(node_).rows().get(rows::head()).value();
+  return row && place_of(copy_->at(rows::head())) < place_of(*row);
+}
+
+// Whether somebody whom the node's document lists has seen more of its log than the copy has.
+bool OlderCopies::is_behind() const {
+  const auto own = place_of(copy_->at(rows::head()));
   const config::Document& document = in_.document_of(node_);
   for (NodeIndex i = 0; i < in_.node_count; ++i) {
     const bool is_listed = i < in_.nodes.storage.size() || document.is_writer(in_.world.id(i));
-    if (i == node_ || (listed_only && !is_listed)) continue;
+    if (i == node_ || !is_listed) continue;
     const auto row = in_.world.disk(i).rows().get(rows::seen_head(in_.world.id(node_))).value();
-    if (row && own < place_of(rows::decode_seen_head(*row).value().head)) return true;
+    if (row && own < place_of(log::encode(rows::decode_seen_head(*row).value().head))) return true;
   }
   return false;
 }
@@ -51,11 +57,11 @@ Status OlderCopies::put_back() {
   KVSWARM_RETURN_IF_ERROR(in_.faults.heal());
   world.run_for(40'000);
   KVSWARM_RETURN_IF_ERROR(in_.history.settle());
-  if (!is_behind(true) && is_behind(false)) return {};
+  if (!is_behind() && has_grown()) return {};
   // What it does while it rots, those alone may see whom it does not listen to.
-  const bool rots = world.on_level_db && is_behind(true) && world.random().below(2) == 0;
+  const bool rots = world.on_level_db && is_behind() && world.random().below(2) == 0;
   if (rots) KVSWARM_RETURN_IF_ERROR(rot());
-  const bool behind = is_behind(true);
+  const bool behind = is_behind();
   if (world.is_running(node_)) {
     in_.goes_down(node_);
     world.crash(node_);

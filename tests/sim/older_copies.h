@@ -38,7 +38,8 @@ class OlderCopies {
   std::uint64_t rotten() const { return rotten_; }
 
  private:
-  bool is_behind(bool listed_only) const;
+  bool has_grown() const;
+  bool is_behind() const;
   Status rot();
   Status find_out();
   Status restore(bool behind);

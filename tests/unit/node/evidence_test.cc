@@ -444,10 +444,13 @@ TEST_CASE("evidence is bounded in bytes, over all and per node") {
   const std::size_t half = limits::kEvidencePerNodeBytes / 2;
   CHECK(add(1, half));
   CHECK(add(1, half));
-  CHECK_FALSE(add(1, 1));
+  constexpr std::size_t kLarge = limits::kEvidenceSentBytes + 1;
+  CHECK_FALSE(add(1, kLarge));
+  CHECK(add(1, kLarge - 1));  // these are bounded by their number
   CHECK(add(2, half));
   CHECK(add(3, half));
-  CHECK_FALSE(add(4, 1));
+  CHECK_FALSE(add(4, kLarge));
+  CHECK(add(4, 1));
   CHECK(limits::kEvidenceKeptBytes == 4 * half);
 }
 
