@@ -40,6 +40,18 @@ struct Trio {
     world.run_until([&] { return answered(ask); });
     return ask;
   }
+  // "a" and "b" are put, and the storage node is restored from a copy that has "a" alone. It is
+  // down then.
+  void restore_without_b() {
+    finish(world.put(writer, "a", "1"));
+    const auto copy = world.memory(storage).image();
+    finish(world.put(writer, "b", "2"));
+    world.run_for(1'000);
+    world.crash(storage);
+    world.put_back(storage, copy);
+    CHECK((*finish(world.restore(storage)))->ok());
+    world.crash(storage);
+  }
   World world;
   NodeIndex storage = 0, writer = 0, reader = 0;
 };
@@ -385,14 +397,7 @@ TEST_CASE("F1: a refill that met a full disk is made once there is room") {
   Trio trio(32);
   World& world = trio.world;
   trio.start_all();
-  trio.finish(world.put(trio.writer, "a", "1"));
-  const auto copy = world.memory(trio.storage).image();
-  trio.finish(world.put(trio.writer, "b", "2"));
-  world.run_for(1'000);
-  world.crash(trio.storage);
-  world.put_back(trio.storage, copy);
-  CHECK((*trio.finish(world.restore(trio.storage)))->ok());
-  world.crash(trio.storage);
+  trio.restore_without_b();
   world.set_faults(trio.writer, {true, 0});
   world.start(trio.storage);
   // It hears of the new epoch, and cannot queue again what was lost there.
@@ -415,14 +420,8 @@ TEST_CASE("F1: a writer that nobody can dial and that writes no more brings what
   Trio trio(33);
   World& world = trio.world;
   trio.start_all();
-  trio.finish(world.put(trio.writer, "a", "1"));
-  const auto copy = world.memory(trio.storage).image();
-  trio.finish(world.put(trio.writer, "b", "2"));
-  world.crash(trio.storage);
-  world.put_back(trio.storage, copy);
-  CHECK((*trio.finish(world.restore(trio.storage)))->ok());
+  trio.restore_without_b();
   world.set_reachable(trio.writer, false);
-  world.crash(trio.storage);
   world.run_for(30'000);
   world.start(trio.storage);
   world.run_for(30'000);
