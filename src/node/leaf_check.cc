@@ -21,20 +21,19 @@ Status check_written(const SwarmId& swarm, const rows::LeafRow& row, const rows:
   return {};
 }
 
-// The record committed the op at that place of that block.
-Status check_committed(const log::Record& record, const rows::LeafRow& row) {
-  if (record.document.number != row.leaf.document_number) {
+}  // namespace
+
+Status check_committed(const log::Record& record, const state::Leaf& leaf) {
+  if (record.document.number != leaf.document_number) {
     return corrupt("its record was written under another document");
   }
   for (const log::CommittedBlock& block : record.blocks) {
-    if (block.hash != row.leaf.block_hash) continue;
-    const bool applied = log::outcome_of(block, row.leaf.index) == log::Outcome::applied;
+    if (block.hash != leaf.block_hash) continue;
+    const bool applied = log::outcome_of(block, leaf.index) == log::Outcome::applied;
     return applied ? Status() : corrupt("its record says that it had no effect");
   }
   return corrupt("its record does not name its block");
 }
-
-}  // namespace
 
 Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::LeafRow& row,
                       const FindRecord& find) {
@@ -52,7 +51,7 @@ Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::Lea
                                                 header.ops_root)
                               .with_context("its op is not in its block"));
   KVSWARM_ASSIGN_OR_RETURN(const log::Record record, find(row.leaf.record_number));
-  return check_committed(record, row);
+  return check_committed(record, row.leaf);
 }
 
 Result<rows::ValueRow> value_of(store::Store& store, const rows::LeafRow& row) {

@@ -12,6 +12,9 @@ namespace kvswarm::node {
 // A record of the log, known to stand in it; corruption when there is none of that index.
 using FindRecord = std::function<Result<log::Record>(std::uint64_t index)>;
 
+// Whether the record, which the leaf names, says that it applied the leaf's op; corruption.
+Status check_committed(const log::Record& record, const state::Leaf& leaf);
+
 // corruption, with what does not fit.
 Status check_leaf_row(store::Store& store, const SwarmId& swarm, const rows::LeafRow& row,
                       const FindRecord& find);

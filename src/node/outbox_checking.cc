@@ -135,10 +135,11 @@ struct Outbox::Gathering {
   const MissingKey& key;
   std::uint64_t next = 0;                // behind the record that is wanted next
   std::size_t bytes = 0;                 // of the evidence
-  std::size_t read = 0;                  // of blocks
+  std::size_t read = 0;                  // bytes of rows
   std::vector<log::SavedEntry> entries;  // newest first
 
   Result<Found> add(const Bytes& encoded) {
+    if ((read += encoded.size()) > limits::kCheckBytes) return Found::in_vain;
     KVSWARM_ASSIGN_OR_RETURN(log::Receipt receipt, log::decode_receipt(encoded));
     KVSWARM_ASSIGN_OR_RETURN(const log::Head head, log::decode_head(receipt.head.head));
     const std::uint64_t index = receipt.record_index;

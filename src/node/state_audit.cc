@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "node/leaf_check.h"
 
 namespace kvswarm::node {
+
 Status PagedState::add(const log::Head& head, const std::vector<ProvenLeaf>& leaves) {
   if (!head_) head_ = head;
   if (head.epoch != head_->epoch) {
@@ -47,14 +49,6 @@ Status PagedState::finish() {
   return {};
 }
 
-bool accounts_for(const log::Record& record, const state::Leaf& leaf) {
-  if (record.document.number != leaf.document_number) return false;
-  const auto block = std::find_if(record.blocks.begin(), record.blocks.end(),
-                                  [&leaf](const auto& one) { return one.hash == leaf.block_hash; });
-  return block != record.blocks.end() &&
-         log::outcome_of(*block, leaf.index) == log::Outcome::applied;
-}
-
 void LeafFold::begin(bool are_all) {
   std::stable_sort(leaves_.begin(), leaves_.end(), [](const ProvenLeaf& a, const ProvenLeaf& b) {
     return a.leaf.record_number < b.leaf.record_number;
@@ -66,7 +60,7 @@ Status LeafFold::add(const log::Record& record) {
   std::size_t end = next_;
   for (; end < leaves_.size() && leaves_[end].leaf.record_number == record_; ++end) {
     const state::Leaf& leaf = leaves_[end].leaf;
-    if (accounts_for(record, leaf)) continue;
+    if (check_committed(record, leaf).ok()) continue;
     ++unfounded_;
     if (!first_unfounded_) first_unfounded_ = leaf;
   }

@@ -98,7 +98,4 @@ class LeafFold {
   std::optional<state::Leaf> first_unfounded_;
 };
 
-// Whether the record, which the leaf names, says that it applied the leaf's op.
-bool accounts_for(const log::Record& record, const state::Leaf& leaf);
-
 }  // namespace kvswarm::node

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "node/leaf_check.h"
 #include "state/proof.h"
 
 namespace kvswarm::node {
@@ -83,12 +84,7 @@ bool are_complete(const std::vector<Entry>& entries, std::uint64_t from, std::ui
 
 // The leaf's record, which is among those given, did not apply the op that the leaf names.
 bool is_invented(const Entry& entry, const state::Leaf& leaf) {
-  const std::size_t in_record = place_of(entry.record, leaf.block_hash);
-  if (in_record == entry.record.blocks.size()) return true;
-  if (log::outcome_of(entry.record.blocks[in_record], leaf.index) != log::Outcome::applied ||
-      leaf.document_number != entry.record.document.number) {
-    return true;
-  }
+  if (!check_committed(entry.record, leaf).ok()) return true;
   for (const Block& block : entry.blocks) {
     if (block.hash != leaf.block_hash) continue;
     if (leaf.index >= block.header.op_count) return true;
