@@ -42,6 +42,7 @@ class LevelDbDisk final : public Disk {
 
   Result<std::unique_ptr<store::Store>> open() override {
     KVSWARM_ASSERT(open_ == nullptr);
+    look_.reset();
     KVSWARM_ASSIGN_OR_RETURN(auto inner, store::LevelDbStore::open(kFolder, options(env_)));
     return std::unique_ptr<store::Store>(std::make_unique<Handle>(this, std::move(inner)));
   }
@@ -53,13 +54,17 @@ class LevelDbDisk final : public Disk {
   std::size_t ways_down() const override { return std::size(test::kEveryPolicy) + 1; }
   void go_down(std::size_t way, Random& random) override {
     KVSWARM_ASSERT(open_ == nullptr);
+    look_.reset();
     if (way + 1 < ways_down()) bytes_.cut(test::kEveryPolicy[way], random);
   }
-  std::string rot(Random& random) override { return bytes_.rot(random); }
+  std::string rot(Random& random) override {
+    look_.reset();
+    return bytes_.rot(random);
+  }
 
   store::Store& rows() override {
     if (open_ != nullptr) return *open_;
-    look_ = std::make_unique<Look>(bytes_);
+    if (!look_) look_ = std::make_unique<Look>(bytes_);
     return *look_->store;
   }
   void put_back(const Image& image) override {
@@ -104,7 +109,7 @@ class LevelDbDisk final : public Disk {
     const std::unique_ptr<store::Store> inner_;
   };
 
-  // A store on a copy of the disk, which opening would change.
+  // A store on a copy of the disk, which opening would change; while nothing changes the disk.
   struct Look {
     explicit Look(const test::SimulatedDisk& disk) : bytes(disk), env(&bytes) {
       bytes.fail_from(~std::size_t{0}, 0);
