@@ -54,7 +54,8 @@ Applier::Applier(Options options, config::Document document)
       holds_(first_holds(document_, options_.self)),
       encoded_holds_(log::encode_holds(holds_)),
       holds_root_(log::holds_root(options_.swarm, encoded_holds_)),
-      hasher_(std::make_shared<const log::SwarmTreeHasher>(log::record_tree(options_.swarm))) {}
+      hasher_(std::make_shared<const log::SwarmTreeHasher>(log::record_tree(options_.swarm))),
+      blocks_(std::make_unique<RecordedBlocks>(*options_.store)) {}
 
 Result<Applier> Applier::open(Options options, config::Document document) {
   Applier applier(std::move(options), std::move(document));
@@ -384,6 +385,7 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   row.leaf.document_number = document_.number();
   row.leaf.hold_number = hold->number;
   row.leaf.record_number = commit.record_index;
+  row.block = static_cast<std::uint32_t>(commit.blocks.size());  // where apply() puts it
   row.writer = block.header.writer;
   row.incarnation = block.header.incarnation;
   row.number = block.header.number;
@@ -410,8 +412,7 @@ Result<std::optional<rows::LeafRow>> Applier::leaf_row(Commit& commit,
   if (!trie_->view().may_have(address)) return std::optional<rows::LeafRow>();
   KVSWARM_ASSIGN_OR_RETURN(const auto row, options_.store->get(rows::leaf(address)));
   if (!row) return std::optional<rows::LeafRow>();
-  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf,
-                           rows::decode_leaf_row(options_.swarm, rows::leaf(address), *row));
+  KVSWARM_ASSIGN_OR_RETURN(rows::LeafRow leaf, decode_leaf_row(rows::leaf(address), *row));
   if (!leaf.value) commit.value_rows.insert(address);
   return std::optional(std::move(leaf));
 }
@@ -426,7 +427,7 @@ Result<Hash> Applier::stage_state(const Commit& commit) {
       changes.back().leaf_hash = state::leaf_hash(options_.swarm, state::encode(put->leaf.leaf));
     }
   }
-  LeafRows before(*options_.store, options_.swarm);
+  LeafRows before(*options_.store, options_.swarm, *blocks_);
   return trie_->stage(std::move(changes), before);
 }
 

@@ -24,6 +24,7 @@
 #include "log/saved.h"
 #include "node/answer.h"
 #include "node/block_sweep.h"
+#include "node/recorded_blocks.h"
 #include "node/row_merging.h"
 #include "node/rows.h"
 #include "node/standing.h"
@@ -52,7 +53,7 @@ struct RecordsPage {
 };
 
 // About what the rows of a key take besides key and value.
-inline constexpr std::uint64_t kKeyRowBytes = 256;
+inline constexpr std::uint64_t kKeyRowBytes = 128;
 
 class Applier {
  public:
@@ -142,6 +143,7 @@ class Applier {
   Status apply(Commit& commit, const log::CheckedBlock& block) const;
   Result<log::Outcome> apply_op(Commit& commit, const log::CheckedBlock& block,
                                 std::uint32_t index) const;
+  Result<rows::LeafRow> decode_leaf_row(BytesView key, BytesView value) const;
   Result<std::optional<rows::LeafRow>> leaf_row(Commit& commit, const Address& address) const;
   Result<rows::BlockRow> block_row(const rows::LeafRow& row) const;
   Status write(Commit& commit, log::Record record);
@@ -165,6 +167,7 @@ class Applier {
   std::uint64_t swept_ = 0;          // block rows that it took away
   rows::BlockCounts swept_counts_;   // when it began
   std::optional<RowMerging> merging_;
+  std::unique_ptr<RecordedBlocks> blocks_;  // of this log's records
 };
 
 }  // namespace kvswarm::node

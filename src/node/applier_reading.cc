@@ -58,13 +58,12 @@ Result<Answer> Applier::read(const Address& address) const {
   Answer answer = answer_with(row ? AnswerKind::entries : AnswerKind::not_found);
   std::optional<state::Leaf> known;
   if (row) {
-    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf,
-                             rows::decode_leaf_row(options_.swarm, rows::leaf(address), *row));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf, decode_leaf_row(rows::leaf(address), *row));
     KVSWARM_ASSIGN_OR_RETURN(rows::ValueRow value, value_of(*options_.store, leaf));
     KVSWARM_RETURN_IF_ERROR(Entries(*this, answer).add(leaf, std::move(value)));
     known = leaf.leaf;
   }
-  SingleLeafRows leaves(*options_.store, options_.swarm, known);
+  SingleLeafRows leaves(*options_.store, options_.swarm, *blocks_, known);
   return proven(std::move(answer), {address, false}, leaves);
 }
 
@@ -82,8 +81,7 @@ Result<Answer> Applier::scan(const Address& from) const {
         answer.entries.size() >= limits::kScanPageEntries) {
       break;
     }
-    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf,
-                             rows::decode_leaf_row(options_.swarm, name, leaves->value()));
+    KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow leaf, decode_leaf_row(name, leaves->value()));
     if (leaf.value) {
       KVSWARM_RETURN_IF_ERROR(entries.add(leaf, *leaf.value));
       continue;
@@ -97,7 +95,7 @@ Result<Answer> Applier::scan(const Address& from) const {
     values->next();
   }
   KVSWARM_RETURN_IF_ERROR(leaves->status());
-  LeafRows asked(*options_.store, options_.swarm);
+  LeafRows asked(*options_.store, options_.swarm, *blocks_);
   return proven(std::move(answer), {from, true}, asked);
 }
 

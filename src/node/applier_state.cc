@@ -11,7 +11,7 @@ Status Applier::load_state() {
   const std::size_t bucket_leaves =
       options_.bucket_leaves != 0 ? options_.bucket_leaves
                                   : bucket_leaves_for(head_.live_keys, options_.state_memory_bytes);
-  LeafRows leaves(*options_.store, options_.swarm);
+  LeafRows leaves(*options_.store, options_.swarm, *blocks_);
   auto trie = state::Trie::load(options_.swarm, bucket_leaves, leaves);
   if (!trie.ok()) return trie.status();
   if (trie->root() != head_.state_root) return why_not_the_state();
@@ -28,7 +28,7 @@ void Applier::keep_within_memory() {
   }
   const std::size_t bucket_leaves =
       bucket_leaves_for(head_.live_keys + head_.live_keys / 2, options_.state_memory_bytes);
-  LeafRows leaves(*options_.store, options_.swarm);
+  LeafRows leaves(*options_.store, options_.swarm, *blocks_);
   auto trie = state::Trie::load(options_.swarm, bucket_leaves, leaves);
   if (trie.ok() && trie->root() == head_.state_root) {
     trie_ = std::move(trie).value();
@@ -58,9 +58,12 @@ Status Applier::why_not_the_state() const {
 }
 
 Status Applier::check_stored_leaf(BytesView key, BytesView value) const {
-  KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row,
-                           rows::decode_leaf_row(options_.swarm, key, value));
+  KVSWARM_ASSIGN_OR_RETURN(const rows::LeafRow row, decode_leaf_row(key, value));
   return check_leaf_row(row);
+}
+
+Result<rows::LeafRow> Applier::decode_leaf_row(BytesView key, BytesView value) const {
+  return rows::decode_leaf_row(options_.swarm, key, value, blocks_->finder());
 }
 
 Status Applier::check_leaf_row(const rows::LeafRow& row) const {

@@ -21,7 +21,7 @@ class Auditing {
  public:
   Auditing(store::Store& store, std::uint64_t state_memory_bytes,
            const std::function<void(const AuditProgress&)>& each)
-      : store_(store), state_memory_bytes_(state_memory_bytes), each_(each) {}
+      : store_(store), blocks_(store), state_memory_bytes_(state_memory_bytes), each_(each) {}
 
   Result<DirectoryAudit> run() {
     KVSWARM_RETURN_IF_ERROR(read_head());
@@ -58,6 +58,7 @@ class Auditing {
   }
 
   store::Store& store_;
+  RecordedBlocks blocks_;
   std::uint64_t state_memory_bytes_;
   const std::function<void(const AuditProgress&)>& each_;
   DirectoryAudit out_;
@@ -175,7 +176,8 @@ Status Auditing::check_state() {
     if (cursor->key().substr(0, table.size()) != table) break;
     tell(Stage::state, out_.keys++);
     const std::string place = "the key at address " + to_hex(cursor->key().substr(table.size()));
-    const auto row = rows::decode_leaf_row(swarm_, cursor->key(), cursor->value());
+    const auto row =
+        rows::decode_leaf_row(swarm_, cursor->key(), cursor->value(), blocks_.finder());
     if (!row.ok()) return row.status().with_context(place);
     KVSWARM_RETURN_IF_ERROR(check_leaf_row(store_, swarm_, *row, find).with_context(place));
     ++live_[row->leaf.record_number];
@@ -185,7 +187,7 @@ Status Auditing::check_state() {
   if (out_.keys != out_.head.live_keys || bytes != out_.head.live_bytes) {
     return corrupt("the head counts other keys or bytes than there are");
   }
-  LeafRows leaves(store_, swarm_);
+  LeafRows leaves(store_, swarm_, blocks_);
   KVSWARM_ASSIGN_OR_RETURN(
       const auto trie,
       state::Trie::load(swarm_, bucket_leaves_for(out_.keys, state_memory_bytes_), leaves));
@@ -262,7 +264,7 @@ Status Auditing::replay() {
   }
   std::vector<Replayed> leaves;
   leaves.reserve(count);
-  LeafRows stored(store_, swarm_);
+  LeafRows stored(store_, swarm_, blocks_);
   KVSWARM_RETURN_IF_ERROR(stored.seek({}));
   while (true) {
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf, stored.next());

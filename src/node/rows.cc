@@ -54,19 +54,16 @@ BlockPlace read_place(Reader& in) {
 constexpr std::uint8_t kApart = 0;
 constexpr std::uint8_t kShort = 1;
 
+std::uint32_t small(Reader& in, std::uint64_t most) {
+  const std::uint64_t number = in.varint();
+  if (number > most) in.fail();
+  return static_cast<std::uint32_t>(number);
+}
+
 // The beginning of a leaf row.
 void read_leaf_place(Reader& in, LeafRow& out) {
-  out.leaf.block_hash = in.fixed<Hash>();
-  out.writer = in.fixed<NodeId>();
-  const std::uint64_t index = in.varint();
-  if (index >= limits::kBlockOps) in.fail();
-  out.leaf.index = static_cast<std::uint32_t>(index);
-  out.leaf.document_number = in.varint();
-  out.leaf.hold_number = in.varint();
   out.leaf.record_number = in.varint();
-  const std::uint64_t group = in.varint();
-  if (group > std::numeric_limits<std::uint32_t>::max()) in.fail();
-  out.path_group = static_cast<std::uint32_t>(group);
+  out.path_group = small(in, std::numeric_limits<std::uint32_t>::max());
 }
 
 }  // namespace
@@ -211,14 +208,18 @@ Result<PathGroupPlace> decode_path_group_place(BytesView bytes) {
 
 Bytes encode(const LeafRow& row) {
   Writer out;
-  out.fixed(row.leaf.block_hash).fixed(row.writer).varint(row.leaf.index);
-  out.varint(row.leaf.document_number).varint(row.leaf.hold_number).varint(row.leaf.record_number);
-  out.varint(row.path_group).varint(row.incarnation).varint(row.number).varint(row.op_number);
+  out.varint(row.leaf.record_number).varint(row.path_group).varint(row.leaf.index);
+  out.varint(row.leaf.hold_number).varint(row.op_number).varint(row.block ? *row.block + 1 : 0);
+  if (!row.block) {
+    out.varint(row.leaf.document_number).fixed(row.leaf.block_hash).fixed(row.writer);
+    out.varint(row.incarnation).varint(row.number);
+  }
   if (row.value) return out.u8(kShort).raw(encode(*row.value)).take();
   return out.u8(kApart).fixed(row.leaf.op_hash).varint(row.bytes).take();
 }
 
-Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView value) {
+Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView value,
+                                const FindBlock& find) {
   Reader name(key);
   LeafRow out;
   if (name.u8() != kLeaf) name.fail();
@@ -226,9 +227,20 @@ Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView v
   KVSWARM_RETURN_IF_ERROR(name.finish("key of a leaf row"));
   Reader in(value);
   read_leaf_place(in, out);
-  out.incarnation = in.varint();
-  out.number = in.varint();
+  out.leaf.index = small(in, limits::kBlockOps - 1);
+  out.leaf.hold_number = in.varint();
   out.op_number = in.varint();
+  const std::uint32_t block = small(in, limits::kRecordBlocks);
+  RecordedBlock named;
+  if (block == 0) {
+    named.document_number = in.varint();
+    named.hash = in.fixed<Hash>();
+    named.writer = in.fixed<NodeId>();
+    named.incarnation = in.varint();
+    named.number = in.varint();
+  } else {
+    out.block = block - 1;
+  }
   const std::uint8_t form = in.u8();
   if (form == kApart) {
     out.leaf.op_hash = in.fixed<Hash>();
@@ -241,6 +253,14 @@ Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView v
     in.fail();
   }
   KVSWARM_RETURN_IF_ERROR(in.finish("leaf row"));
+  if (out.block) {
+    KVSWARM_ASSIGN_OR_RETURN(named, find(out.leaf.record_number, *out.block));
+  }
+  out.leaf.document_number = named.document_number;
+  out.leaf.block_hash = named.hash;
+  out.writer = named.writer;
+  out.incarnation = named.incarnation;
+  out.number = named.number;
   return out;
 }
 

@@ -2,6 +2,7 @@
 // Integers in keys are big-endian, so byte order is number order.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -130,6 +131,17 @@ ValueRow value_row(const log::Op& op, BytesView value);
 Bytes encode(const ValueRow& row);
 Result<ValueRow> decode_value_row(BytesView bytes);
 
+// A block as the record that committed it names it.
+struct RecordedBlock {
+  std::uint64_t document_number = 0;  // in force then
+  NodeId writer;
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;
+  Hash hash;
+};
+// The block at that place of that record, from 0; corruption when there is none.
+using FindBlock = std::function<Result<RecordedBlock>(std::uint64_t record, std::uint32_t place)>;
+
 // What a commit and the state's tree need to know of a present key: a short row, since a start
 // reads all of them.
 struct LeafRow {
@@ -140,6 +152,9 @@ struct LeafRow {
   std::uint64_t op_number = 0;   // the writer's
   std::uint64_t bytes = 0;       // of key and value
   std::uint32_t path_group = 0;  // of its record; 0: its block has no other op
+  // The block's place in its record. Then the row leaves out what that says of all ops of the
+  // block: document, block hash, writer, incarnation and number; else it spells them.
+  std::optional<std::uint32_t> block{};
   // A short one stands in this row, and instead of the op's hash; another has a row of its own.
   std::optional<ValueRow> value{};
 };
@@ -148,8 +163,10 @@ struct LeafRow {
 inline constexpr std::size_t kShortValueBytes = 256;
 bool is_short(const ValueRow& row);
 Bytes encode(const LeafRow& row);
-// Of a whole row: the address stands in its key, and the op's hash may have to be made.
-Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView value);
+// Of a whole row: the address stands in its key, the op's hash may have to be made, and `find` has
+// what the record says.
+Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView value,
+                                const FindBlock& find);
 // What a sweep wants of it, which costs less.
 struct LeafPlace {
   std::uint64_t record = 0;

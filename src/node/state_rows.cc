@@ -8,8 +8,9 @@
 namespace kvswarm::node {
 namespace {
 
-Result<state::Leaf> decoded(const SwarmId& swarm, BytesView key, BytesView value) {
-  const auto row = rows::decode_leaf_row(swarm, key, value);
+Result<state::Leaf> decoded(const SwarmId& swarm, BytesView key, BytesView value,
+                            const rows::FindBlock& find) {
+  const auto row = rows::decode_leaf_row(swarm, key, value, find);
   if (row.ok()) return row->leaf;
   const BytesView address = key.substr(rows::leaf_table().size(), 4);
   return row.status().with_context("the row at address " + to_hex(address));
@@ -30,7 +31,7 @@ Result<std::optional<state::Leaf>> LeafRows::next() {
     return std::optional<state::Leaf>();
   }
   KVSWARM_ASSIGN_OR_RETURN(const state::Leaf leaf,
-                           decoded(swarm_, cursor_->key(), cursor_->value()));
+                           decoded(swarm_, cursor_->key(), cursor_->value(), find_));
   cursor_->next();
   return std::optional(leaf);
 }
@@ -45,7 +46,7 @@ Status SingleLeafRows::seek(const Address& at_or_after) {
   const Bytes name = rows::leaf(at_or_after);
   KVSWARM_ASSIGN_OR_RETURN(const auto row, store_->get(name));
   if (!row) return rest_.seek(at_or_after);
-  KVSWARM_ASSIGN_OR_RETURN(first_, decoded(swarm_, name, *row));
+  KVSWARM_ASSIGN_OR_RETURN(first_, decoded(swarm_, name, *row, find_));
   return {};
 }
 

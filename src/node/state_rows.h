@@ -4,22 +4,25 @@
 #include <memory>
 #include <optional>
 
+#include "node/recorded_blocks.h"
 #include "state/leaf_cursor.h"
 #include "store/store.h"
 
 namespace kvswarm::node {
 
 // The leaves of all leaf rows, as they are at the first seek. corruption, with the address, for a
-// row that is none. Thread: one.
+// row that is none. Store and blocks outlive it. Thread: one.
 class LeafRows final : public state::LeafCursor {
  public:
-  LeafRows(store::Store& store, const SwarmId& swarm) : store_(&store), swarm_(swarm) {}
+  LeafRows(store::Store& store, const SwarmId& swarm, RecordedBlocks& blocks)
+      : store_(&store), swarm_(swarm), find_(blocks.finder()) {}
   Status seek(const Address& at_or_after) override;
   Result<std::optional<state::Leaf>> next() override;
 
  private:
   store::Store* store_;  // not owned
   SwarmId swarm_;
+  rows::FindBlock find_;
   std::unique_ptr<store::Cursor> cursor_;
 };
 
@@ -27,14 +30,20 @@ class LeafRows final : public state::LeafCursor {
 // less than a cursor; the rest of the bucket, if any, is walked to. `known`: a leaf that was read.
 class SingleLeafRows final : public state::LeafCursor {
  public:
-  SingleLeafRows(store::Store& store, const SwarmId& swarm, std::optional<state::Leaf> known)
-      : store_(&store), swarm_(swarm), known_(std::move(known)), rest_(store, swarm) {}
+  SingleLeafRows(store::Store& store, const SwarmId& swarm, RecordedBlocks& blocks,
+                 std::optional<state::Leaf> known)
+      : store_(&store),
+        swarm_(swarm),
+        find_(blocks.finder()),
+        known_(std::move(known)),
+        rest_(store, swarm, blocks) {}
   Status seek(const Address& at_or_after) override;
   Result<std::optional<state::Leaf>> next() override;
 
  private:
   store::Store* store_;  // not owned
   SwarmId swarm_;
+  rows::FindBlock find_;
   std::optional<state::Leaf> known_;
   LeafRows rest_;
   std::optional<state::Leaf> first_;   // to be given next

@@ -4,6 +4,7 @@
 
 #include "node/holds.h"
 #include "node/leaf_check.h"
+#include "node/recorded_blocks.h"
 #include "node/rows.h"
 #include "state/leaf.h"
 
@@ -230,21 +231,21 @@ Status LogChecks::compare_state(const Reading& reading) const {
   const std::string node = "node " + std::to_string(reading.node);
   const Bytes table = rows::leaf_table();
   std::size_t leaves = 0;
-  const auto cursor = world_.disk(reading.node).rows().cursor();
+  store::Store& store = world_.disk(reading.node).rows();
+  const auto cursor = store.cursor();
   for (cursor->seek(table); cursor->valid(); cursor->next()) {
     if (cursor->key().substr(0, table.size()) != table) break;
     ++leaves;
   }
+  node::RecordedBlocks blocks(store);
   for (const auto& [key, entry] : reading.state) {
     const Address address = state::address_of(world_.document().swarm(), key);
-    KVSWARM_ASSIGN_OR_RETURN(const auto leaf,
-                             world_.disk(reading.node).rows().get(rows::leaf(address)));
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf, store.get(rows::leaf(address)));
     if (!leaf) return broken("X2: " + node + " lacks " + key + ", which its log applied");
-    KVSWARM_ASSIGN_OR_RETURN(
-        const auto leaf_row,
-        rows::decode_leaf_row(world_.document().swarm(), rows::leaf(address), *leaf));
-    KVSWARM_ASSIGN_OR_RETURN(const auto value_row,
-                             node::value_of(world_.disk(reading.node).rows(), leaf_row));
+    KVSWARM_ASSIGN_OR_RETURN(const auto leaf_row,
+                             rows::decode_leaf_row(world_.document().swarm(), rows::leaf(address),
+                                                   *leaf, blocks.finder()));
+    KVSWARM_ASSIGN_OR_RETURN(const auto value_row, node::value_of(store, leaf_row));
     const bool is_it = leaf_row.writer == entry.writer && leaf_row.op_number == entry.number &&
                        value_row.value == entry.value;
     if (!is_it) {

@@ -122,14 +122,16 @@ TEST_CASE("A4: a key that no record accounts for is found by who never wrote, an
     const auto cursor = store->cursor();
     cursor->seek(node::rows::leaf_table());
     const auto id = *fixed_from_hex<SwarmId>(Config::load(swarm.config_path).value().swarm_id());
+    node::RecordedBlocks blocks(*store);
     node::rows::LeafRow row =
-        node::rows::decode_leaf_row(id, cursor->key(), cursor->value()).value();
+        node::rows::decode_leaf_row(id, cursor->key(), cursor->value(), blocks.finder()).value();
     row.leaf.record_number = 0;
     store::Batch batch;
     if (row.value) {
       batch.put(node::rows::value(row.leaf.address), node::rows::encode(*row.value));
     }
     row.value.reset();
+    row.block.reset();
     batch.put(Bytes(cursor->key()), node::rows::encode(row));
     REQUIRE(store->write(batch, store::Sync::yes).ok());
     node::sign_state(*store, crypto::read_identity(swarm.folder / "a").value());

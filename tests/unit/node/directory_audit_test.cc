@@ -83,7 +83,10 @@ TEST_CASE("A4: damage to any row of log and state is found, with its place") {
   const auto row = [&whole](const Bytes& name) { return whole.storage.disk_row(name); };
   const Bytes leaf_name = rows::leaf(whole.address("c"));
   const auto leaf_row = [&] {
-    return rows::decode_leaf_row(whole.document->swarm(), leaf_name, row(leaf_name)).value();
+    RecordedBlocks blocks(whole.storage.disk);
+    return rows::decode_leaf_row(whole.document->swarm(), leaf_name, row(leaf_name),
+                                 blocks.finder())
+        .value();
   };
   const Hash whole_op_hash = leaf_row().leaf.op_hash;
   SECTION("a record") {

@@ -20,7 +20,8 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
   const auto row = [&disk](const Bytes& name) { return disk.get(name).value().value(); };
   log::Head head =
       log::decode_head(log::decode_signed_head(row(rows::head())).value().head).value();
-  LeafRows leaves(disk, head.swarm);
+  RecordedBlocks blocks(disk);
+  LeafRows leaves(disk, head.swarm, blocks);
   const auto trie = state::Trie::load(head.swarm, 1, leaves);
   REQUIRE(trie.ok());
   head.state_root = trie->root();
@@ -29,7 +30,8 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
   for (auto leaf = leaves.next(); leaf.ok() && *leaf; leaf = leaves.next()) {
     ++head.live_keys;
     const Bytes name = rows::leaf((*leaf)->address);
-    head.live_bytes += rows::decode_leaf_row(head.swarm, name, row(name)).value().bytes;
+    head.live_bytes +=
+        rows::decode_leaf_row(head.swarm, name, row(name), blocks.finder()).value().bytes;
   }
   log::Record record = log::decode_record(row(rows::record(head.length - 1))).value();
   record.state_root = head.state_root;
@@ -63,14 +65,18 @@ struct Liar : Pair {
     return {storage.disk.get(rows::leaf(address(key))).value(),
             storage.disk.get(rows::value(address(key))).value()};
   }
-  rows::LeafRow leaf_row(const Bytes& key, const Kept& kept) const {
-    return rows::decode_leaf_row(document->swarm(), rows::leaf(address(key)), *kept.leaf).value();
+  rows::LeafRow leaf_row(const Bytes& key, const Kept& kept) {
+    RecordedBlocks blocks(storage.disk);
+    return rows::decode_leaf_row(document->swarm(), rows::leaf(address(key)), *kept.leaf,
+                                 blocks.finder())
+        .value();
   }
   // Rows that say all that this one does, of which nothing is derived.
   static Kept apart(rows::LeafRow row) {
     Kept kept;
     if (row.value) kept.value = rows::encode(*row.value);
     row.value.reset();
+    row.block.reset();
     kept.leaf = rows::encode(row);
     return kept;
   }

@@ -181,7 +181,9 @@ TEST_CASE("a node's reads of its own store go through the same check") {
   // The value is not what it was.
   const SwarmId& swarm = talk.pair.document->swarm();
   const Bytes name = rows::leaf(talk.pair.get_of("k").address);
-  auto row = rows::decode_leaf_row(swarm, name, talk.pair.storage.disk_row(name)).value();
+  RecordedBlocks blocks(talk.pair.storage.disk);
+  auto row =
+      rows::decode_leaf_row(swarm, name, talk.pair.storage.disk_row(name), blocks.finder()).value();
   row.value->value = "w";
   store::Batch batch;
   batch.put(name, rows::encode(row));

@@ -28,7 +28,20 @@ LeafRow leaf_row() {
   row.op_number = 7;
   row.bytes = 10;
   row.path_group = 1;
+  row.block = 0;
   return row;
+}
+
+// As the record says that has leaf_row()'s block, and no other.
+Result<RecordedBlock> find_block(std::uint64_t record, std::uint32_t place) {
+  const LeafRow row = leaf_row();
+  if (record != row.leaf.record_number || place != row.block) return corrupt("no such block");
+  return RecordedBlock{row.leaf.document_number, row.writer, row.incarnation, row.number,
+                       row.leaf.block_hash};
+}
+
+Result<LeafRow> decode_leaf(BytesView key, BytesView bytes) {
+  return decode_leaf_row(SwarmId{}, key, bytes, find_block);
 }
 
 ValueRow small_value_row() { return {3, "greeting", "more", {}, "hi"}; }
@@ -170,7 +183,7 @@ TEST_CASE("a block row comes back, and only whole") {
 
 TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in its key") {
   const Bytes name = leaf(leaf_row().leaf.address);
-  const auto decode = [&name](BytesView bytes) { return decode_leaf_row(SwarmId{}, name, bytes); };
+  const auto decode = [&name](BytesView bytes) { return decode_leaf(name, bytes); };
   const Bytes bytes = encode(leaf_row());
   const auto decoded = decode(bytes);
   REQUIRE(decoded.ok());
@@ -185,7 +198,23 @@ TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in it
   CHECK(accepted_lengths(bytes, decode) == 0);
   CHECK(ambiguous(bytes, decode) == 0);
 
-  const auto name_of = [&bytes](BytesView key) { return decode_leaf_row(SwarmId{}, key, bytes); };
+  LeafRow spelled = leaf_row();
+  spelled.block.reset();
+  const Bytes longer = encode(spelled);
+  CHECK(longer == test::format_example("store.md", "spelled leaf row"));
+  const auto no_record = [](std::uint64_t, std::uint32_t) -> Result<RecordedBlock> {
+    return corrupt("asked for");
+  };
+  const auto alone = decode_leaf_row(SwarmId{}, name, longer, no_record);
+  REQUIRE(alone.ok());
+  CHECK(alone->leaf == spelled.leaf);
+  CHECK(alone->writer == spelled.writer);
+  CHECK(alone->number == 3);
+  CHECK(accepted_lengths(longer, decode) == 0);
+  CHECK(ambiguous(longer, decode) == 0);
+  CHECK_FALSE(decode_leaf_row(SwarmId{}, name, bytes, no_record).ok());
+
+  const auto name_of = [&bytes](BytesView key) { return decode_leaf(key, bytes); };
   CHECK(accepted_lengths(name, name_of) == 0);
   CHECK_FALSE(name_of(value(leaf_row().leaf.address)).ok());
   LeafRow last = leaf_row();
@@ -194,13 +223,16 @@ TEST_CASE("a leaf row is what docs/formats/store.md says, with the address in it
   CHECK(decode(encode(last))->path_group == last.path_group);
   last.leaf.index = limits::kBlockOps;
   CHECK_FALSE(decode(encode(last)).ok());
+  last = leaf_row();
+  last.block = limits::kRecordBlocks;
+  CHECK_FALSE(decode(encode(last)).ok());
 }
 
 TEST_CASE("a short leaf row has its value, and its op's hash and bytes are made from that") {
   LeafRow row = leaf_row();
   row.value = small_value_row();
   const Bytes name = leaf(row.leaf.address);
-  const auto decode = [&name](BytesView bytes) { return decode_leaf_row(SwarmId{}, name, bytes); };
+  const auto decode = [&name](BytesView bytes) { return decode_leaf(name, bytes); };
   const Bytes bytes = encode(row);
   const auto decoded = decode(bytes);
   REQUIRE(decoded.ok());
@@ -221,7 +253,7 @@ TEST_CASE("a short leaf row has its value, and its op's hash and bytes are made 
     CHECK(place->record == row.leaf.record_number);
     CHECK(place->path_group == 1);
   }
-  CHECK_FALSE(decode_leaf_place(bytes.substr(0, 60)).ok());
+  CHECK_FALSE(decode_leaf_place(bytes.substr(0, 1)).ok());
 
   row.value->value = Bytes(kShortValueBytes - encode(small_value_row()).size() + 2, 'v');
   CHECK(is_short(*row.value));

@@ -166,12 +166,15 @@ TEST_CASE("D2, D4: a write that failed leaves the root as it was, and counts onc
   }
 }
 
-// The row of one key, altered; `apart`: nothing of it is derived.
+// The row of one key, altered; `apart`: nothing of it is derived, and all of it spelled.
 template <class Change>
 store::Batch altered_leaf(World& world, const Bytes& key, Change change, bool apart = true) {
   const Bytes name = rows::leaf(state::address_of(world.document->swarm(), key));
-  rows::LeafRow row =
-      rows::decode_leaf_row(world.document->swarm(), name, world.storage.disk_row(name)).value();
+  RecordedBlocks blocks(world.storage.disk);
+  rows::LeafRow row = rows::decode_leaf_row(world.document->swarm(), name,
+                                            world.storage.disk_row(name), blocks.finder())
+                          .value();
+  if (apart) row.block.reset();
   change(row);
   store::Batch batch;
   if (apart) {
@@ -213,6 +216,8 @@ TEST_CASE("F2: rows that do not make the signed root are corruption, and are nam
   };
   names(short_one([](LeafRow& row) { row.value->value += "x"; }));
   names(short_one([](LeafRow& row) { ++row.op_number; }));
+  names(short_one([](LeafRow& row) { ++*row.block; }));
+  names(short_one([](LeafRow& row) { --row.leaf.record_number; }));
   store::Batch cut;
   const Bytes whole = world.storage.disk_row(rows::leaf(address));
   cut.put(rows::leaf(address), whole.substr(0, whole.size() / 2));
