@@ -286,9 +286,9 @@ void Connections::on_received(ConnectionId id, Connection& connection, swarm::Me
   release(id, message.lane, bytes);
   if (!settle_rivals(id, connection)) return;
   connection.ready = true;
+  connection.ready_at_ms = now_.monotonic_ms;
   Peer& peer = peers_[connection.peer];
   peer.ready.insert(id);
-  peer.attempts = 0;
   peer.last_error.clear();
   notices_.push_back(Ready{id, connection.peer, *hello});
 }
@@ -316,6 +316,7 @@ bool Connections::settle_rivals(ConnectionId id, const Connection& connection) {
 
 void Connections::on_closed(ConnectionId id, Connection& connection, const Status& why, Time now) {
   const bool known = connection.outbound || connection.established;
+  forget_attempts(connection, now);
   if (known) {
     Peer& peer = peers_[connection.outbound ? connection.dialled : connection.peer];
     if (!why.ok()) peer.last_error = why.message();
@@ -354,6 +355,13 @@ void Connections::end(ConnectionId id, Connection& connection) {
   }
 }
 
+// Who hangs up right after its hello is no nearer than who cannot be reached.
+void Connections::forget_attempts(const Connection& connection, Time now) {
+  if (!connection.ready) return;
+  if (now.monotonic_ms < connection.ready_at_ms + limits::kBriefConnectionMs) return;
+  peers_[connection.peer].attempts = 0;
+}
+
 void Connections::back_off(Peer& peer, Time now) {
   const unsigned doublings = std::min(peer.attempts, 10U);
   const std::uint64_t pause =
@@ -366,6 +374,7 @@ void Connections::drop(ConnectionId id, const Status& why) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = found->second;
+  forget_attempts(connection, now_);
   if (connection.established) peers_[connection.peer].last_error = why.message();
   if (connection.outbound) {
     Peer& peer = peers_[connection.dialled];

@@ -110,7 +110,8 @@ class Connections {
     NodeId dialled;  // outbound only
     NodeId peer;     // established only
     bool established = false;
-    bool ready = false;  // hello received
+    bool ready = false;             // hello received
+    std::uint64_t ready_at_ms = 0;  // monotonic
     bool listed = false;
     bool closing = false;
     std::size_t socket_bytes = 0;  // handed to the shell and not yet sent
@@ -139,6 +140,7 @@ class Connections {
   void on_closed(ConnectionId id, Connection& connection, const Status& why, Time now);
   void say_farewell(ConnectionId id, Connection& connection);
   void end(ConnectionId id, Connection& connection);
+  void forget_attempts(const Connection& connection, Time now);
   void back_off(Peer& peer, Time now);
   void make_room_for_handshake();
   void keep_few_of(const NodeId& peer, ConnectionId newest);

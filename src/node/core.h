@@ -351,6 +351,7 @@ class Core {
   void check_refill(ConnectionId connection, const NodeId& peer);
   void refill_again();
   void lose_sight(const NodeId& peer);
+  void meet_absent_holders();
   void meet_holders_again(const config::Document& before);
   void on_reply(const Status& status, reply::Refilled& reply);
 

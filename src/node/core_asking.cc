@@ -101,6 +101,7 @@ void Core::check_asking() {
     return;
   }
   phase_ = Phase::working;
+  meet_absent_holders();
   actions_.push_back(action::AskStore{request::Begin{}});
   for (StoreRequest& request : waiting_) {
     actions_.push_back(action::AskStore{std::move(request)});

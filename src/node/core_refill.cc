@@ -45,12 +45,16 @@ void Core::lose_sight(const NodeId& peer) {
   if (document_.is_writer(self_) && is_holder) out_of_sight_.insert(peer);
 }
 
-// Who was no writer was not asked for what storage nodes had lost meanwhile.
-void Core::meet_holders_again(const config::Document& before) {
-  if (before.is_writer(self_) || !document_.is_writer(self_)) return;
+void Core::meet_absent_holders() {
+  if (!document_.is_writer(self_)) return;
   for (const NodeId& holder : holders(document_)) {
     if (holder != self_ && !connections_.is_ready(holder)) out_of_sight_.insert(holder);
   }
+}
+
+// Who was no writer was not asked for what storage nodes had lost meanwhile.
+void Core::meet_holders_again(const config::Document& before) {
+  if (!before.is_writer(self_)) meet_absent_holders();
 }
 
 // What failed, of a full disk for instance, is tried again.
