@@ -49,6 +49,13 @@ enum class PlantedBug {
   seen_epoch,         // whether a node was restored since a receipt is asked of what was seen of it
   grants_in_force,    // grants follow the document in force, not the one that the log has last
   endless_handshake,  // who does not end the handshake is not sent away
+  early_head,         // a storage node tells the head of the commit that it is about to write
+  unsynced_placing,   // a writer sends blocks that it made of waiting ops before they are synced
+  kept_handle,        // a disk on which a write failed is written to again, unless it is full
+  stopped_reads,      // a storage node answers no reads while it cannot write
+  last_room,          // a storage node takes new blocks when there is no room left for them
+  taken_for_later,    // who checks a state takes an earlier op in it for a later one
+  trusted_absence,    // an audit takes a missing key for one that was deleted later
 };
 
 struct PlantedBugName {
@@ -56,7 +63,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 36> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 43> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -75,8 +82,8 @@ inline constexpr std::array<PlantedBugName, 36> kPlantedBugs{{
     {"earlier_grant", "A1", PlantedBug::earlier_grant},
     {"skipped_op", "X2", PlantedBug::skipped_op},
     {"kept_key", "X2", PlantedBug::kept_key},
-    {"unsynced_commit", "F1", PlantedBug::unsynced_commit},
-    {"unsynced_store", "F1", PlantedBug::unsynced_store},
+    {"unsynced_commit", "D2", PlantedBug::unsynced_commit},
+    {"unsynced_store", "D2", PlantedBug::unsynced_store},
     {"foreign_number", "X3", PlantedBug::foreign_number},
     {"home_writes", "X4", PlantedBug::home_writes},
     {"separate_cursor", "X2", PlantedBug::separate_cursor},
@@ -93,6 +100,13 @@ inline constexpr std::array<PlantedBugName, 36> kPlantedBugs{{
     {"seen_epoch", "R2", PlantedBug::seen_epoch},
     {"grants_in_force", "A1", PlantedBug::grants_in_force},
     {"endless_handshake", "F3", PlantedBug::endless_handshake},
+    {"early_head", "D2", PlantedBug::early_head},
+    {"unsynced_placing", "D2", PlantedBug::unsynced_placing},
+    {"kept_handle", "D4", PlantedBug::kept_handle},
+    {"stopped_reads", "D4", PlantedBug::stopped_reads},
+    {"last_room", "D4", PlantedBug::last_room},
+    {"taken_for_later", "A4", PlantedBug::taken_for_later},
+    {"trusted_absence", "A4", PlantedBug::trusted_absence},
 }};
 
 #ifdef KVSWARM_PLANTED_BUGS

@@ -198,7 +198,7 @@ Result<BlockVerdict> Applier::consider(Commit& commit, const log::SignedBlock& b
     KVSWARM_ASSIGN_OR_RETURN(const rows::BlockRow last, rows::decode_block_row(*row));
     return refuse_fork(commit, *checked, last);
   }
-  if (options_.has_room && !options_.has_room()) {
+  if (options_.has_room && !options_.has_room() && !is_planted(PlantedBug::last_room)) {
     return refuse(commit, *checked, log::RefusalReason::disk_full);
   }
   KVSWARM_RETURN_IF_ERROR(apply(commit, *checked));
@@ -476,6 +476,7 @@ Status Applier::write(Commit& commit, log::Record record) {
   counts.unswept += commit.unswept;
   counts.overwritten += commit.overwritten;
   commit.batch.put(rows::block_counts(), rows::encode(counts));
+  if (is_planted(PlantedBug::early_head)) signed_head_ = signed_head;
   const bool is_synced = !is_planted(PlantedBug::unsynced_commit);
   const Status written =
       options_.store->write(commit.batch, is_synced ? store::Sync::yes : store::Sync::no);

@@ -206,7 +206,8 @@ Status Backend::noted(Status status) {
     Status ready = options_.ready_to_open();
     if (ready.code() == StatusCode::disk_full) status = std::move(ready);
   }
-  if ((full || status.code() == StatusCode::failure) && fault_.ok()) fault_ = status;
+  const bool failed = status.code() == StatusCode::failure && !is_planted(PlantedBug::kept_handle);
+  if ((full || failed) && fault_.ok()) fault_ = status;
   return status;
 }
 
@@ -339,7 +340,8 @@ Status Backend::no_log() const {
 }
 
 StoreReply Backend::run(request::Read& request) {
-  const bool can = applier_ && applier_->has_log();
+  const bool stopped = is_planted(PlantedBug::stopped_reads) && !fault_.ok();
+  const bool can = applier_ && applier_->has_log() && !stopped;
   StoreReply out = answered(request.session, request.id,
                             can ? applier_->read(request.address) : Result<Answer>(no_log()));
   std::get<reply::Answered>(out.body).nonce = request.nonce;

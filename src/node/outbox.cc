@@ -326,7 +326,9 @@ Result<Outbox::Flushed> Outbox::commit(Placing& placing) {
   }
   const bool repeats = is_planted(PlantedBug::repeated_number);
   placing.batch.put(rows::next_op(), rows::encode_u64(repeats ? next_op_ : placing.next_op));
-  const bool is_synced = !is_planted(PlantedBug::unsynced_flush);
+  const bool is_placing = !placing.result.placed.empty();
+  const bool is_synced =
+      !is_planted(is_placing ? PlantedBug::unsynced_placing : PlantedBug::unsynced_flush);
   const Status written =
       options_.store->write(placing.batch, is_synced ? store::Sync::yes : store::Sync::no);
   if (!written.ok() && !is_planted(PlantedBug::ignored_error)) return written;

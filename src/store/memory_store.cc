@@ -84,6 +84,16 @@ void MemoryStore::crash(std::size_t kept) {
   unsynced_.clear();  // what a start finds on the disk is on the disk
 }
 
+std::optional<Bytes> MemoryStore::after_crash(BytesView key) const {
+  for (const Undo& undo : unsynced_) {
+    for (const Batch::Entry& entry : undo) {
+      if (entry.key == key) return entry.value;
+    }
+  }
+  const auto found = rows_->find(key);
+  return found == rows_->end() ? std::nullopt : std::optional(found->second);
+}
+
 void MemoryStore::put_back(const Image& image) {
   crash();
   rows_ = std::make_shared<Rows>(image);

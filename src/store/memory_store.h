@@ -47,6 +47,9 @@ class MemoryStore final : public Store {
   Image image() const { return *rows_; }
   void put_back(const Image& image);
 
+  // What a crash() now would leave of that row, if no failed write has landed.
+  std::optional<Bytes> after_crash(BytesView key) const;
+
   // Writes that a crash() now would forget.
   std::size_t unsynced_writes() const { return unsynced_.size(); }
   std::size_t size() const { return rows_->size(); }

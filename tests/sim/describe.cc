@@ -29,6 +29,9 @@ std::string describe(const node::Event& event) {
   }
   if (std::holds_alternative<node::event::SaveReceipt>(event)) return "save a receipt";
   if (std::holds_alternative<node::event::Restore>(event)) return "restore";
+  if (const auto* audit = std::get_if<node::event::Audit>(&event)) {
+    return "audit " + short_hex(audit->node);
+  }
   return "tell its status";
 }
 
@@ -46,6 +49,10 @@ std::string describe(const Result<node::Outcome>& outcome) {
     return (get->found ? "found " + shortened(get->value.value) : std::string("not found")) +
            ", by the head (" + std::to_string(get->head.epoch) + ", " +
            std::to_string(get->head.length) + ") of " + short_hex(get->holder);
+  }
+  if (const auto* audit = std::get_if<node::AuditOutcome>(&*outcome)) {
+    return std::to_string(audit->ops) + " ops looked at, " + std::to_string(audit->false_ones) +
+           " of them false";
   }
   return "ok";
 }

@@ -10,31 +10,6 @@ namespace {
 
 Status full_disk() { return {StatusCode::disk_full, "the disk is full"}; }
 
-// A disk that may be full. Opened while it is, it is there for reading only, as the real one is.
-class FaultyStore final : public store::Store {
- public:
-  FaultyStore(std::shared_ptr<store::MemoryStore> disk, const DiskFaults& faults)
-      : disk_(std::move(disk)), faults_(faults) {
-    if (faults.is_full) {
-      refused_ = full_disk();
-    } else {
-      disk_->reopen();
-    }
-  }
-  Result<std::optional<Bytes>> get(BytesView key) override { return disk_->get(key); }
-  Status write(const store::Batch& batch, store::Sync sync) override {
-    if (refused_.ok() && faults_.is_full) refused_ = full_disk();
-    return refused_.ok() ? disk_->write(batch, sync) : refused_;
-  }
-  std::unique_ptr<store::Cursor> cursor() override { return disk_->cursor(); }
-  Status refused() const override { return refused_; }
-
- private:
-  std::shared_ptr<store::MemoryStore> disk_;
-  const DiskFaults& faults_;  // the machine's, which outlives its stores
-  Status refused_;
-};
-
 // LevelDB on bytes that may be torn, and calls that may fail.
 class LevelDbDisk final : public Disk {
  public:
@@ -44,6 +19,7 @@ class LevelDbDisk final : public Disk {
     KVSWARM_ASSERT(open_ == nullptr);
     look_.reset();
     KVSWARM_ASSIGN_OR_RETURN(auto inner, store::LevelDbStore::open(kFolder, options(env_)));
+    note_opened();
     return std::unique_ptr<store::Store>(std::make_unique<Handle>(this, std::move(inner)));
   }
   void set_faults(const DiskFaults& faults) override {
@@ -60,6 +36,19 @@ class LevelDbDisk final : public Disk {
   std::string rot(Random& random) override {
     look_.reset();
     return bytes_.rot(random);
+  }
+  bool is_slow_to_look() const override { return true; }
+  std::optional<Bytes> after_cut(BytesView key) override {
+    test::SimulatedDisk bytes = bytes_;
+    bytes.fail_from(~std::size_t{0}, 0);
+    bytes.set_free_bytes(std::nullopt);
+    SeededRandom random(0);
+    bytes.cut(test::Kept::none, random);
+    test::SimulatedEnv env(&bytes);
+    const auto store = store::LevelDbStore::open(kFolder, options(env));
+    if (!store.ok()) return std::nullopt;
+    auto row = (*store)->get(key);
+    return row.ok() ? std::move(row).value() : std::nullopt;
   }
 
   store::Store& rows() override {
@@ -96,7 +85,7 @@ class LevelDbDisk final : public Disk {
     ~Handle() override { disk_->open_ = nullptr; }
     Result<std::optional<Bytes>> get(BytesView key) override { return inner_->get(key); }
     Status write(const store::Batch& batch, store::Sync sync) override {
-      return inner_->write(batch, sync);
+      return disk_->noted(inner_->write(batch, sync));
     }
     std::unique_ptr<store::Cursor> cursor() override { return inner_->cursor(); }
     std::size_t ask_to_merge(const std::vector<Bytes>& absent_keys) override {
@@ -141,8 +130,33 @@ Disk::Image Disk::image() {
   return image;
 }
 
+// It may be full. Opened while it is, it is there for reading only, as the real one is.
+class MemoryDisk::Handle final : public store::Store {
+ public:
+  explicit Handle(MemoryDisk* disk) : disk_(disk), store_(disk->store_) {
+    if (disk_->faults_.is_full) {
+      refused_ = full_disk();
+    } else {
+      store_->reopen();
+    }
+  }
+  Result<std::optional<Bytes>> get(BytesView key) override { return store_->get(key); }
+  Status write(const store::Batch& batch, store::Sync sync) override {
+    if (refused_.ok() && disk_->faults_.is_full) refused_ = full_disk();
+    return disk_->noted(refused_.ok() ? store_->write(batch, sync) : refused_);
+  }
+  std::unique_ptr<store::Cursor> cursor() override { return store_->cursor(); }
+  Status refused() const override { return refused_; }
+
+ private:
+  MemoryDisk* const disk_;  // outlives its handles
+  const std::shared_ptr<store::MemoryStore> store_;
+  Status refused_;
+};
+
 Result<std::unique_ptr<store::Store>> MemoryDisk::open() {
-  return std::unique_ptr<store::Store>(std::make_unique<FaultyStore>(store_, faults_));
+  note_opened();
+  return std::unique_ptr<store::Store>(std::make_unique<Handle>(this));
 }
 
 void MemoryDisk::fail_next_write(bool landed) {

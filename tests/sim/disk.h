@@ -13,6 +13,7 @@ namespace kvswarm::sim {
 // What is wrong with a node's disk.
 struct DiskFaults {
   bool is_full = false;       // no write succeeds, and new blocks have no room
+  bool is_low = false;        // writes succeed, and new blocks have no room
   std::uint64_t slow_ms = 0;  // at most, that a request to the store takes longer
 };
 
@@ -30,6 +31,13 @@ class Disk {
   // The last one is that of a process that is killed, which loses nothing.
   virtual std::size_t ways_down() const = 0;
   virtual void go_down(std::size_t way, Random& random) = 0;
+  // What a power cut now leaves at least of a row.
+  virtual std::optional<Bytes> after_cut(BytesView key) = 0;
+  // Whether a write on the newest handle has failed, and how often one was written to after that.
+  bool has_failed() const { return has_failed_; }
+  std::uint64_t writes_after_failure() const { return writes_after_failure_; }
+  // Each look at what a cut leaves takes long.
+  virtual bool is_slow_to_look() const { return false; }
   // A byte of it changes, where it has bytes. Where.
   virtual std::string rot(Random&) { return "no file"; }
 
@@ -38,6 +46,19 @@ class Disk {
   Image image();
   // Its rows become these; no store is open.
   virtual void put_back(const Image& image) = 0;
+
+ protected:
+  void note_opened() { has_failed_ = false; }
+  // Of a write to the newest handle.
+  Status noted(Status written) {
+    if (has_failed_) ++writes_after_failure_;
+    if (!written.ok()) has_failed_ = true;
+    return written;
+  }
+
+ private:
+  bool has_failed_ = false;
+  std::uint64_t writes_after_failure_ = 0;
 };
 
 class MemoryDisk final : public Disk {
@@ -51,8 +72,10 @@ class MemoryDisk final : public Disk {
   store::Store& rows() override { return *store_; }
   store::MemoryStore& store() { return *store_; }
   void put_back(const Image& image) override { store_->put_back(image); }
+  std::optional<Bytes> after_cut(BytesView key) override { return store_->after_crash(key); }
 
  private:
+  class Handle;
   std::shared_ptr<store::MemoryStore> store_ = std::make_shared<store::MemoryStore>();
   DiskFaults faults_;
 };

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "node/rows.h"
+#include "sim/false_state.h"
 #include "sim/fast_crypto.h"
 #include "sim/faults.h"
 #include "sim/hostile.h"
@@ -11,6 +12,7 @@
 #include "sim/log_checks.h"
 #include "sim/nonce_watch.h"
 #include "sim/older_copies.h"
+#include "sim/store_watch.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -26,7 +28,11 @@ std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 class Episode {
  public:
   explicit Episode(const EpisodeOptions& options)
-      : world_(options.seed), began_ms_(world_.now_ms()), history_(world_), liar_(world_) {
+      : world_(options.seed),
+        began_ms_(world_.now_ms()),
+        history_(world_),
+        liar_(world_),
+        watch_(world_) {
     world_.tell_story = options.tell_story;
     draw_shape(options);
     faults_.emplace(world_, nodes_, [this](NodeIndex node) { goes_down(node); });
@@ -90,7 +96,8 @@ class Episode {
     gap_ms_ = std::uint64_t{20} << below(8);
     fault_every_ = 2 + below(12);
     large_every_ = once_in(4) ? 20 : 200;
-    history_.has_disk_faults = faults_->can_fail_writes();
+    history_.has_full_disks = faults_->can(Fault::full_disk) || faults_->can(Fault::low_disk);
+    history_.has_failing_disks = faults_->can(Fault::failed_write);
     history_.has_documents = once_in(5);
     history_.has_restores = once_in(5);
     copies_ = 1 + below(3);
@@ -107,6 +114,7 @@ class Episode {
       note_offered(request);
     };
     world_.change_reply = [this](NodeIndex index, node::StoreReply& reply) {
+      watch_.saw(index, reply);
       note_committed(reply);
       liar_.change(index, reply);
     };
@@ -157,6 +165,7 @@ class Episode {
   // What is to hold at any time: nobody stops, documents do not go back.
   Status check_standing() {
     KVSWARM_RETURN_IF_ERROR(early_);
+    KVSWARM_RETURN_IF_ERROR(watch_.check());
     if (hostile_) KVSWARM_RETURN_IF_ERROR(hostile_->check());
     for (NodeIndex i = 0; i < nodes_; ++i) {
       if (world_.ended(i)) {
@@ -294,7 +303,13 @@ class Episode {
             [this](NodeIndex node) -> const config::Document& { return documents_[given_[node]]; },
             [this](NodeIndex node) { goes_down(node); },
             [this] { use(); },
-            [this](NodeIndex node) { in_force_.erase(node); }};
+            [this](NodeIndex node) { is_back(node); },
+            [this](NodeIndex node) { watch_.excuse(node); }};
+  }
+
+  void is_back(NodeIndex node) {
+    in_force_.erase(node);
+    watch_.trust(node);
   }
 
   // In each of its parts a copy is made and put back.
@@ -410,7 +425,11 @@ class Episode {
       return broken("nonces: " + std::to_string(nonces_.reused()) + " of " +
                     std::to_string(nonces_.sealed()) + " texts have one that served before");
     }
-    return check_resources();
+    FalseState false_state(world_, swarm_);
+    KVSWARM_RETURN_IF_ERROR(false_state.check_honest());
+    KVSWARM_RETURN_IF_ERROR(check_resources());
+    KVSWARM_RETURN_IF_ERROR(watch_.check());
+    return false_state.check_false();
   }
 
   // Only a document refuses an op, and none comes late in its writer's stream.
@@ -468,6 +487,7 @@ class Episode {
   std::uint64_t began_ms_;
   History history_;
   Liar liar_;
+  StoreWatch watch_;
   std::optional<Faults> faults_;
   std::optional<Hostile> hostile_;
   std::optional<OlderCopies> older_copies_;

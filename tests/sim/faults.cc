@@ -6,9 +6,9 @@ namespace kvswarm::sim {
 namespace {
 
 constexpr std::array<const char*, kFaults> kNames = {
-    "power_cut",  "vanished", "killed",      "broken",    "half_open",    "partition",
-    "one_way",    "clogged",  "refusing",    "full_disk", "failed_write", "slow_disk",
-    "wall_clock", "slept",    "clock_speed", "paused"};
+    "power_cut", "vanished",   "killed",   "broken",      "half_open", "partition",
+    "one_way",   "clogged",    "refusing", "full_disk",   "low_disk",  "failed_write",
+    "slow_disk", "wall_clock", "slept",    "clock_speed", "paused"};
 // Beyond it blocks that are kept for a week would go, and with them the second copy.
 constexpr std::int64_t kMostWallShiftMs = 48LL * 3600 * 1000;
 
@@ -27,11 +27,6 @@ Faults::Faults(World& world, std::size_t nodes, std::function<void(NodeIndex)> o
   odds_[static_cast<std::size_t>(Fault::broken)] += 1;  // so that there is one
 }
 
-bool Faults::can_fail_writes() const {
-  return odds_[static_cast<std::size_t>(Fault::full_disk)] > 0 ||
-         odds_[static_cast<std::size_t>(Fault::failed_write)] > 0;
-}
-
 void Faults::inject() {
   const std::uint64_t all = std::accumulate(odds_.begin(), odds_.end(), std::uint64_t{0});
   std::uint64_t drawn = world_.random().below(all);
@@ -46,6 +41,7 @@ void Faults::inject(Fault fault) {
     case Fault::vanished:
     case Fault::killed: go_down(any_node(), fault); break;
     case Fault::full_disk:
+    case Fault::low_disk:
     case Fault::failed_write:
     case Fault::slow_disk: inject_disk(fault); break;
     case Fault::wall_clock:
@@ -162,6 +158,7 @@ void Faults::inject_disk(Fault fault) {
   count(to_string(fault), name(node) + " for " + std::to_string(ms) + " ms");
   DiskFaults faults;
   faults.is_full = fault == Fault::full_disk;
+  faults.is_low = fault == Fault::low_disk;
   faults.slow_ms = fault == Fault::slow_disk ? 1 + any_time(2000) : 0;
   world_.set_faults(node, faults);
   ends_after(ms, [this, node] { world_.set_faults(node, {}); });

@@ -26,6 +26,7 @@ enum class Fault : std::size_t {
   clogged,       // from one node to another everything takes long
   refusing,      // a node takes no new connections
   full_disk,     // for a while
+  low_disk,      // the same: there is no room for new blocks, and for other writes there is
   failed_write,  // one, and whether it landed is open
   slow_disk,     // for a while
   wall_clock,    // is set forwards or backwards
@@ -33,7 +34,7 @@ enum class Fault : std::size_t {
   clock_speed,   // another one, for a while
   paused,        // the process, for a while
 };
-inline constexpr std::size_t kFaults = 16;
+inline constexpr std::size_t kFaults = 17;
 const char* to_string(Fault fault);
 
 class Faults {
@@ -43,7 +44,7 @@ class Faults {
 
   // One fault, of the kinds and with the odds that were drawn.
   void inject();
-  bool can_fail_writes() const;  // a disk among the kinds
+  bool can(Fault fault) const { return odds_[static_cast<std::size_t>(fault)] > 0; }
 
   // Ends all of them; every node runs again. Later ones may follow.
   Status heal();

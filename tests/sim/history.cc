@@ -115,8 +115,12 @@ Status History::check_error(const Status& error, const std::string& what) const 
     case StatusCode::unavailable:
     case StatusCode::timed_out: return {};
     case StatusCode::disk_full:
+      if (has_full_disks) return {};
+      break;
     case StatusCode::failure:
-      if (has_disk_faults) return {};
+      if (has_failing_disks) return {};
+      if (has_full_disks)
+        return broken("D4: " + what + " does not say disk full: " + error.message());
       break;
     case StatusCode::unauthorised:
       if (has_documents) return {};

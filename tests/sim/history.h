@@ -50,7 +50,8 @@ class History {
   // Of the mix that is drawn: what an honest swarm may answer.
   bool has_liars = false;      // then a read may fail as corrupt
   bool has_documents = false;  // then writers may be refused, and readers lack documents
-  bool has_disk_faults = false;
+  bool has_full_disks = false;
+  bool has_failing_disks = false;
   bool has_restores = false;
   bool has_rot = false;  // the same as of liars
 

@@ -80,6 +80,7 @@ Status OlderCopies::put_back() {
 Status OlderCopies::rot() {
   World& world = in_.world;
   ++rotten_;
+  in_.rots(node_);
   in_.history.has_rot = true;
   for (std::uint64_t places = 1 + world.random().below(8); places > 0; --places) {
     world.say("* rot: a byte of " + name(node_) + " in " + world.disk(node_).rot(world.random()));

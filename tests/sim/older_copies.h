@@ -26,6 +26,7 @@ class OlderCopies {
     std::function<void(NodeIndex)> goes_down;                       // before it does
     std::function<void()> use;                                      // asks somebody for something
     std::function<void(NodeIndex)> is_back;  // from the copy: its rows are what they were
+    std::function<void(NodeIndex)> rots;     // from now on, until it is back
   };
   explicit OlderCopies(Swarm swarm) : in_(std::move(swarm)) {}
 

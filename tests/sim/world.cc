@@ -135,7 +135,7 @@ Status World::start(NodeIndex index, bool restoring) {
   options.key = &machine.key;
   options.open_store = [this, index] { return open_store(index); };
   options.ready_to_open = [this, index] { return ready_to_open(index); };
-  options.has_room = [&machine] { return !machine.faults.is_full; };
+  options.has_room = [&machine] { return !machine.faults.is_full && !machine.faults.is_low; };
   options.document = machine.file;
   options.wall_ms = time(index).wall_ms;
   options.bucket_leaves = 1 + index % 3;
@@ -376,6 +376,18 @@ World::Ask World::save_receipt(NodeIndex index, std::uint64_t first_op, std::uin
 
 World::Ask World::status(NodeIndex index) {
   return ask(index, [](node::Ticket ticket) { return node::event::DescribeStatus{ticket}; });
+}
+
+World::Ask World::audit(NodeIndex index, NodeIndex of, const node::Outbox::OpPlace& from,
+                        std::uint64_t timeout_ms) {
+  node::event::Audit event;
+  event.node = id(of);
+  event.from = from;
+  event.deadline_ms = time(index).monotonic_ms + timeout_ms;
+  return ask(index, [&](node::Ticket ticket) {
+    event.ticket = ticket;
+    return event;
+  });
 }
 
 bool World::run_until(const std::function<bool()>& done, std::uint64_t most_ms) {

@@ -50,6 +50,7 @@ class World {
   void stop_reading(NodeIndex index, node::ConnectionId connection);
   // Whether the other end has not given the connection up.
   bool is_connected_there(NodeIndex index, node::ConnectionId connection);
+  std::size_t nodes() const { return machines_.size(); }
   NodeId id(NodeIndex index) const;
   const crypto::SigningKey& key(NodeIndex index) const;
 
@@ -86,6 +87,7 @@ class World {
   std::uint64_t paused_ms(NodeIndex index) const;  // altogether, up to now
 
   void set_faults(NodeIndex index, const DiskFaults& faults);
+  const DiskFaults& faults(NodeIndex index) const;
 
   // A node's own clocks: the wall clock is set anew, time passes for it in its sleep, or both run
   // at another speed (1000: as the world's).
@@ -110,6 +112,8 @@ class World {
   Ask read(NodeIndex index, node::event::Get event);
   Ask save_receipt(NodeIndex index, std::uint64_t first_op, std::uint64_t last_op);
   Ask status(NodeIndex index);
+  Ask audit(NodeIndex index, NodeIndex of, const node::Outbox::OpPlace& from,
+            std::uint64_t timeout_ms);
   std::size_t open_tickets(NodeIndex index) const;
 
   // Lets events happen until `done` or until the virtual time has passed. Whether it was `done`.

@@ -27,6 +27,8 @@ void World::set_faults(NodeIndex index, const DiskFaults& faults) {
   machines_.at(index)->disk->set_faults(faults);
 }
 
+const DiskFaults& World::faults(NodeIndex index) const { return machines_.at(index)->faults; }
+
 Result<std::unique_ptr<store::Store>> World::open_store(NodeIndex index) {
   return machines_.at(index)->disk->open();
 }

@@ -28,6 +28,10 @@ TEST_CASE("a crash forgets what was not synced and nothing else") {
   REQUIRE(store.write(batch, Sync::no).ok());
   CHECK(store.unsynced_writes() == 2);
 
+  CHECK(store.after_crash("a") == Bytes("1"));
+  CHECK(store.after_crash("b") == Bytes("1"));
+  CHECK(store.after_crash("c") == std::nullopt);
+  CHECK(store.after_crash("d") == std::nullopt);
   const auto before = store.cursor();
   store.crash();
   CHECK(*store.get("a") == Bytes("1"));
