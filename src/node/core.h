@@ -66,6 +66,10 @@ class Core {
   std::uint64_t next_tick_ms() const;
 
   const config::Document& document() const { return document_; }
+  // That wait until the peer reads: bounded by promise F4.
+  std::size_t queued_bytes(ConnectionId connection) const {
+    return connections_.queued_bytes(connection);
+  }
 
  private:
   // A head of another node that this one accepted, with earlier ones that are still referred to.

@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "log/saved.h"
 #include "node/rows.h"
 #include "sim/false_state.h"
 #include "sim/fast_crypto.h"
 #include "sim/faults.h"
 #include "sim/hostile.h"
+#include "sim/hostile_member.h"
 #include "sim/liar.h"
 #include "sim/log_checks.h"
 #include "sim/nonce_watch.h"
@@ -56,6 +58,9 @@ class Episode {
     if (hostile_) {
       for (const auto& [kind, count] : hostile_->counts()) out.faults["hostile"] += count;
     }
+    if (member_) {
+      for (const auto& [kind, count] : member_->counts()) out.faults["hostile_writer"] += count;
+    }
     out.counts["ops"] = history_.ops().size();
     out.counts["reads"] = history_.reads().size();
     out.counts["undecided"] = history_.undecided();
@@ -86,7 +91,14 @@ class Episode {
     for (NodeIndex i = 0; i < writers; ++i) swarm_.writers.push_back(storage + i);
     // Now and then a storage node writes, too.
     if (once_in(3)) swarm_.writers.push_back(0);
-    world_.found(capacities, swarm_.writers);
+    std::vector<NodeIndex> writers_listed = swarm_.writers;
+    if (once_in(5)) {
+      member_.emplace(world_, history_);
+      member_->meet(nodes_, storage);
+      swarm_.hostile = member_->index();
+      writers_listed.push_back(member_->index());
+    }
+    world_.found(capacities, writers_listed);
     world_.sweep_bytes = once_in(2) ? 4 * 1024 : limits::kSweepBytes;
   }
 
@@ -111,10 +123,12 @@ class Episode {
   Status live() {
     world_.watch_request = [this](NodeIndex index, const node::StoreRequest& request) {
       liar_.watch(index, request);
+      if (member_) member_->watch(index, request);
       note_offered(request);
     };
     world_.change_reply = [this](NodeIndex index, node::StoreReply& reply) {
       watch_.saw(index, reply);
+      if (member_) member_->watch_reply(index, reply);
       note_committed(reply);
       liar_.change(index, reply);
     };
@@ -123,6 +137,7 @@ class Episode {
     for (std::uint64_t i = 0; i < steps_; ++i) {
       if (once_in(fault_every_)) faults_->inject();
       if (hostile_ && once_in(6)) hostile_->strike();
+      if (member_ && once_in(6)) member_->strike();
       if (history_.has_documents && once_in(12)) change_documents();
       if (history_.has_restores) KVSWARM_RETURN_IF_ERROR(copies(i));
       use();
@@ -141,7 +156,14 @@ class Episode {
     for (const auto& item : commit->items) {
       offered_.push_back(log::block_hash(world_.document().swarm(), item.block.header));
       if (hostile_) hostile_->saw_block(log::encode(item.block));
-      blocks_.try_emplace(offered_.back(), LogChecks::Offered{item.block});
+      if (member_) member_->saw_block(log::encode(item.block));
+      const auto [known, is_new] =
+          blocks_.try_emplace(offered_.back(), LogChecks::Offered{item.block});
+      // Its header may have come before with a body that somebody had altered.
+      const bool was_altered =
+          !is_new && known->second.block.body != item.block.body &&
+          !log::check_block(world_.document().swarm(), known->second.block).ok();
+      if (was_altered) known->second.block = item.block;
     }
   }
 
@@ -158,6 +180,7 @@ class Episode {
     // What was answered before is known; a failure shows at the next settle().
     if (const Status settled = history_.settle(); !settled.ok() && early_.ok()) early_ = settled;
     history_.forget_open(node);
+    if (member_) member_->goes_down(node);
     // Which head was seen last is not synced: it tells of holders that go back, and only liars do.
     if (history_.has_liars) history_.forget_shown(node);
   }
@@ -167,6 +190,7 @@ class Episode {
     KVSWARM_RETURN_IF_ERROR(early_);
     KVSWARM_RETURN_IF_ERROR(watch_.check());
     if (hostile_) KVSWARM_RETURN_IF_ERROR(hostile_->check());
+    if (member_) KVSWARM_RETURN_IF_ERROR(member_->check());
     for (NodeIndex i = 0; i < nodes_; ++i) {
       if (world_.ended(i)) {
         return broken("F1: " + name(i) + " stopped: " + world_.ended(i)->message());
@@ -261,14 +285,15 @@ class Episode {
   // and may never hear of others.
   void change_documents() {
     if (once_in(3)) add_document();
-    const NodeIndex node = below(nodes_);
+    // Who stores hears of them sooner than who writes: what was signed before is still to come.
+    const NodeIndex node = once_in(2) ? below(swarm_.storage.size()) : below(nodes_);
     const std::size_t at = given_[node];
     if (once_in(8)) {
       // An old file, which a node must not fall for.
       world_.give_document(node, documents_[below(at + 1)]);
     } else if (only_stores(node)) {
       // Or it finds the file when it starts, and some between were never given to it.
-      if (once_in(3)) faults_->go_down(node, Fault::killed);
+      if (once_in(2)) faults_->go_down(node, Fault::killed);
       give(node, at + below(documents_.size() - at));
     } else {
       give(node, std::min(has_document(node, at) ? at + 1 : at, documents_.size() - 1));
@@ -310,6 +335,7 @@ class Episode {
   void is_back(NodeIndex node) {
     in_force_.erase(node);
     watch_.trust(node);
+    if (member_) member_->is_back(node);
   }
 
   // In each of its parts a copy is made and put back.
@@ -324,6 +350,7 @@ class Episode {
   Status come_to_rest() {
     liar_.is_on = false;
     if (hostile_) hostile_->stop();
+    if (member_) member_->stop();
     KVSWARM_RETURN_IF_ERROR(faults_->heal());
     KVSWARM_RETURN_IF_ERROR(give_all_documents());
     // What landed of a write that failed shows at the writer's next one.
@@ -472,12 +499,24 @@ class Episode {
         return broken("resources: " + name(i) + " has " +
                       std::to_string(world_.open_connections(i)) + " connections");
       }
-      const Bytes table = rows::evidence_table();
-      const auto cursor = world_.disk(i).rows().cursor();
-      cursor->seek(table);
-      if (cursor->valid() && cursor->key().substr(0, table.size()) == table) {
-        return broken("F1: " + name(i) + " keeps evidence against an honest node");
-      }
+      KVSWARM_RETURN_IF_ERROR(check_accused(i));
+    }
+    return member_ ? member_->check_reported() : Status();
+  }
+
+  // Only who is hostile; and of two documents nobody knows who made them.
+  Status check_accused(NodeIndex node) {
+    const Bytes table = rows::evidence_table();
+    const auto cursor = world_.disk(node).rows().cursor();
+    for (cursor->seek(table); cursor->valid(); cursor->next()) {
+      if (cursor->key().substr(0, table.size()) != table) break;
+      KVSWARM_ASSIGN_OR_RETURN(const auto row, rows::decode_evidence_row(cursor->value()));
+      KVSWARM_ASSIGN_OR_RETURN(const auto saved, log::decode_saved(row.saved));
+      const auto facts =
+          log::check_saved_evidence(world_.document().swarm(), std::get<log::Evidence>(saved.body));
+      const bool is_just =
+          facts.ok() && member_ && (facts->accused.is_zero() || facts->accused == member_->id());
+      if (!is_just) return broken("F1: " + name(node) + " keeps evidence against an honest node");
     }
     return {};
   }
@@ -490,6 +529,7 @@ class Episode {
   StoreWatch watch_;
   std::optional<Faults> faults_;
   std::optional<Hostile> hostile_;
+  std::optional<HostileMember> member_;
   std::optional<OlderCopies> older_copies_;
   LogChecks::Swarm swarm_;
   std::uint64_t nodes_ = 0;

@@ -97,6 +97,7 @@ std::vector<Bytes> FalseState::new_keys(NodeIndex storage, std::size_t count) co
 
 Status FalseState::put(NodeIndex writer, const std::vector<Bytes>& keys, const Bytes& value) {
   std::vector<node::WriteOp> ops;
+  ops.reserve(keys.size());
   for (const Bytes& key : keys) ops.push_back({log::OpKind::put, key, value});
   const auto asked = world_.write(writer, std::move(ops), node::Goal::receipted, kTimeMs);
   const bool is_answered = world_.run_until([&] { return asked->has_value(); }, 2 * kTimeMs);

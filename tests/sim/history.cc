@@ -37,6 +37,11 @@ void History::write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal
       {writer, first, count, goal, world_.write(writer, std::move(ops), goal, wait_ms)});
 }
 
+void History::note_foreign(NodeIndex writer, const node::WriteOp& op) {
+  if (op.kind == log::OpKind::put) values_.emplace(op.key, op.value);
+  ops_.push_back({writer, op, world_.moment()});
+}
+
 void History::read(NodeIndex reader, node::event::Get event) {
   OpenRead open;
   open.reader = reader;

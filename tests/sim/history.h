@@ -57,6 +57,8 @@ class History {
 
   void write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal goal,
              std::uint64_t wait_ms);
+  // An op that somebody sends who is no user: it may take effect, or not.
+  void note_foreign(NodeIndex writer, const node::WriteOp& op);
   void read(NodeIndex reader, node::event::Get event);
   // Of some op that was receipted, by this reader or one that has asked for the key before.
   void read_after_receipt(NodeIndex reader, std::uint64_t chance, std::uint64_t timeout_ms);

@@ -4,14 +4,12 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "node/messages.h"
 
 namespace kvswarm::sim {
 namespace {
 
 constexpr std::array<const char*, 7> kNames = {"silence",  "noise", "dribble", "altered",
                                                "repeated", "talk",  "deaf"};
-constexpr std::size_t kRememberedBlocks = 64;
 constexpr std::size_t kWholeOutput = 1024 * 1024;
 
 }  // namespace
@@ -19,17 +17,8 @@ constexpr std::size_t kWholeOutput = 1024 * 1024;
 Hostile::Hostile(World& world, std::size_t nodes)
     : world_(world),
       nodes_(nodes),
-      self_(world_.add_stranger([this](const node::Event& event) { return on_event(event); })) {}
-
-Bytes Hostile::any_bytes(std::size_t most) {
-  Bytes out(1 + world_.random().below(most), '\0');
-  world_.random().fill(out.data(), out.size());
-  return out;
-}
-
-void Hostile::saw_block(const Bytes& encoded) {
-  if (blocks_.size() < kRememberedBlocks) blocks_.push_back(encoded);
-}
+      self_(world_.add_stranger([this](const node::Event& event) { return on_event(event); })),
+      nonsense_(world.random()) {}
 
 void Hostile::strike() {
   const auto kind = static_cast<Kind>(world_.random().below(kNames.size()));
@@ -66,7 +55,7 @@ node::Actions Hostile::on_event(const node::Event& event) {
   } else if (const auto* arrived = std::get_if<node::event::Arrived>(&event)) {
     const auto at = found(arrived->connection);
     if (at != lines_.end() && at->second.session) {
-      at->second.session->receive(arrived->bytes, kTime);
+      at->second.session->receive(arrived->bytes, Nonsense::kTime);
       pump(at->first, at->second, actions);
     }
   } else if (const auto* lost = std::get_if<node::event::Lost>(&event)) {
@@ -80,7 +69,7 @@ void Hostile::open(node::ConnectionId connection, Line& line, node::Actions& act
   line.paused_ms = world_.paused_ms(line.target);
   if (line.kind == Kind::silence) return;
   if (line.kind == Kind::noise) {
-    actions.push_back(node::action::Send{connection, any_bytes(64 * 1024)});
+    actions.push_back(node::action::Send{connection, nonsense_.any_bytes(64 * 1024)});
     return;
   }
   line.key = crypto::SigningKey::generate(world_.random());
@@ -89,12 +78,12 @@ void Hostile::open(node::ConnectionId connection, Line& line, node::Actions& act
   options.identity = &*line.key;
   options.expected_peer = world_.id(line.target);
   options.random = &world_.random();
-  line.session = std::make_unique<swarm::Session>(options, kTime);
+  line.session = std::make_unique<swarm::Session>(options, Nonsense::kTime);
   if (line.kind != Kind::dribble) {
     pump(connection, line, actions);
     return;
   }
-  line.dribbling = line.session->take_output(kWholeOutput, kTime);
+  line.dribbling = line.session->take_output(kWholeOutput, Nonsense::kTime);
   line.session.reset();
   dribble(connection);
 }
@@ -120,7 +109,7 @@ void Hostile::pump(node::ConnectionId connection, Line& line, node::Actions& act
     if (line.kind == Kind::deaf) world_.stop_reading(self_, connection);
   }
   while (line.session->has_output()) {
-    Bytes bytes = line.session->take_output(kWholeOutput, kTime);
+    Bytes bytes = line.session->take_output(kWholeOutput, Nonsense::kTime);
     if (bytes.empty()) break;
     const std::uint64_t how = line.kind == Kind::altered ? random.below(4) : 3;
     if (how == 0) bytes.resize(random.below(bytes.size()));
@@ -132,7 +121,7 @@ void Hostile::pump(node::ConnectionId connection, Line& line, node::Actions& act
   }
   // Behind the last record, what is none.
   if (line.is_established && line.kind == Kind::talk && random.below(16) == 0) {
-    actions.push_back(node::action::Send{connection, any_bytes(4096)});
+    actions.push_back(node::action::Send{connection, nonsense_.any_bytes(4096)});
   }
 }
 
@@ -144,43 +133,17 @@ void Hostile::talk(Line& line) {
     hello.document = {1, world_.document().hash()};
     line.session->send(node::make_message(MessageType::hello, 0, encode(hello)));
   }
-  for (std::uint64_t messages = 1 + world_.random().below(100); messages > 0; --messages) {
-    if (!line.session->send(line.kind == Kind::deaf ? any_question() : any_message())) return;
-  }
-}
-
-swarm::Message Hostile::any_question() {
-  using node::MessageType;
-  Random& random = world_.random();
-  constexpr std::array kQuestions = {MessageType::get, MessageType::scan, MessageType::read_records,
-                                     MessageType::read_document};
-  const MessageType type = kQuestions.at(random.below(kQuestions.size()));
-  const bool by_address = type == MessageType::get || type == MessageType::scan;
-  Bytes payload(by_address ? sizeof(Address) : sizeof(std::uint64_t), '\0');
-  // Any address, or a small number.
-  if (by_address) random.fill(payload.data(), payload.size());
-  if (!by_address) payload.back() = static_cast<char>(random.below(256));
-  return node::make_message(type, random.next_u64(), std::move(payload));
-}
-
-swarm::Message Hostile::any_message() {
-  Random& random = world_.random();
-  if (random.below(3) == 0) return any_question();
-  if (!blocks_.empty() && random.below(3) == 0) {
-    Bytes block = blocks_[random.below(blocks_.size())];
-    if (random.below(2) == 0) {
-      block[random.below(block.size())] ^= static_cast<char>(1 + random.below(255));
+  if (line.kind == Kind::deaf) {
+    // For pages from the first key on: what is stored is all that there is to fill memory with.
+    for (std::size_t pages = 0; pages + 4 < limits::kUnlistedRequests; ++pages) {
+      line.session->send(
+          node::make_message(MessageType::scan, pages, Bytes(sizeof(Address), '\0')));
     }
-    return node::make_message(node::MessageType::block, random.next_u64(), std::move(block));
+    return;
   }
-  swarm::Message message;
-  message.type = static_cast<std::uint8_t>(1 + random.below(random.below(2) == 0 ? 16 : 255));
-  message.lane = random.below(4) == 0 ? static_cast<swarm::Lane>(random.below(swarm::kLanes))
-                                      : node::lane_of(static_cast<node::MessageType>(message.type));
-  message.request_id = random.below(2) == 0 ? random.below(8) : random.next_u64();
-  message.flags = random.below(8) == 0 ? static_cast<std::uint8_t>(random.below(256)) : 0;
-  message.payload = any_bytes(random.below(16) == 0 ? 32 * 1024 : 256);
-  return message;
+  for (std::uint64_t messages = 1 + world_.random().below(100); messages > 0; --messages) {
+    if (!line.session->send(nonsense_.any_message())) return;
+  }
 }
 
 void Hostile::stop() {
@@ -196,6 +159,11 @@ Status Hostile::check() const {
   // Clocks are a tenth too slow at most, and nodes may be paused.
   constexpr std::uint64_t kLateMs = 1000;
   for (const auto& [connection, line] : lines_) {
+    if (line.kind == Kind::deaf &&
+        world_.queued_there(self_, connection) > limits::kUnlistedQueueBytes) {
+      return {StatusCode::failure, "F4: node " + std::to_string(line.target) +
+                                       " keeps more than a stranger may have waiting"};
+    }
     if (line.since_ms == 0 || world_.is_paused(line.target)) continue;
     if (!world_.is_connected_there(self_, connection)) continue;
     const std::uint64_t allowed_ms =

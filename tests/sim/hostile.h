@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "sim/nonsense.h"
 #include "sim/world.h"
-#include "swarm/session.h"
 
 namespace kvswarm::sim {
 
@@ -27,7 +27,7 @@ class Hostile {
   void strike();
   void stop();
   // A block that some node was sent, to be sent again.
-  void saw_block(const Bytes& encoded);
+  void saw_block(const Bytes& encoded) { nonsense_.saw_block(encoded); }
 
   // F3: who says nothing that makes sense is sent away.
   Status check() const;
@@ -50,19 +50,14 @@ class Hostile {
   void open(node::ConnectionId connection, Line& line, node::Actions& actions);
   void pump(node::ConnectionId connection, Line& line, node::Actions& actions);
   void talk(Line& line);
-  swarm::Message any_question();
-  swarm::Message any_message();
   void dribble(node::ConnectionId connection);
-  Bytes any_bytes(std::size_t most);
-
-  static constexpr Time kTime{1'000'000, 1'700'000'000'000};  // of sessions that nobody ticks
 
   World& world_;
   std::size_t nodes_;
   NodeIndex self_;
   node::ConnectionId next_ = 1;
   std::map<node::ConnectionId, Line> lines_;
-  std::vector<Bytes> blocks_;
+  Nonsense nonsense_;
   std::map<std::string, std::uint64_t> counts_;
 };
 

@@ -24,7 +24,11 @@ std::optional<NodeIndex> LogChecks::index_of(const NodeId& writer) const {
   for (const NodeIndex index : swarm_.writers) {
     if (world_.id(index) == writer) return index;
   }
-  return std::nullopt;
+  return is_hostile(writer) ? swarm_.hostile : std::nullopt;
+}
+
+bool LogChecks::is_hostile(const NodeId& writer) const {
+  return swarm_.hostile && world_.id(*swarm_.hostile) == writer;
 }
 
 Status LogChecks::read_logs() {
@@ -119,7 +123,9 @@ Status LogChecks::take(Reading& reading, const log::CommittedBlock& block,
     const log::Outcome outcome = log::outcome_of(block, static_cast<std::uint32_t>(i));
     const log::OpAndValue& item = checked->ops[i];
     KVSWARM_RETURN_IF_ERROR(take(reading, block.writer, item, outcome, what));
-    note_committed(block.writer, item, found->second.committed_at);
+    // Of an honest writer an op that is superseded is so by a later one of the same key.
+    const bool had_effect = outcome == log::Outcome::applied || !is_hostile(block.writer);
+    if (had_effect) note_committed(block.writer, item, found->second.committed_at);
   }
   in_logs_.insert(block.hash);
   return {};
@@ -140,9 +146,10 @@ Status LogChecks::note_lost() {
     const auto checked = log::check_block(world_.document().swarm(), offered.block);
     if (!checked.ok()) return broken("X1: a block that does not hold was committed");
     if (!history_.has_restores) return broken("D3: a block that was committed is in no log");
-    for (const log::OpAndValue& item : checked->ops) {
-      note_committed(checked->header.writer, item, offered.committed_at);
-    }
+    // Which ops of a hostile writer had an effect went with the log: each may have.
+    const NodeId& writer = checked->header.writer;
+    const auto at = is_hostile(writer) ? std::nullopt : offered.committed_at;
+    for (const log::OpAndValue& item : checked->ops) note_committed(writer, item, at);
   }
   return {};
 }
@@ -152,6 +159,7 @@ Status LogChecks::take(Reading& reading, const NodeId& writer, const log::OpAndV
   const log::Op& op = item.op;
   const std::string what = where + ": op " + std::to_string(op.number) + " on " + op.key;
   KVSWARM_RETURN_IF_ERROR(check_issued(writer, item, what));
+  if (is_hostile(writer)) return take_hostile(reading, writer, item, outcome, what);
   const NodeId holder =
       node::holder_of(world_.document(), state::address_of(world_.document().swarm(), op.key));
   if (holder != world_.id(reading.node)) return broken("X4: " + what + " is not this node's");
@@ -173,6 +181,27 @@ Status LogChecks::take(Reading& reading, const NodeId& writer, const log::OpAndV
   }
   last = op.number;
   apply(reading, writer, item);
+  return {};
+}
+
+// Who is listed may write, and number its ops as it likes: what is not this node's, not to be
+// understood, or numbered below its own op that is there, has no effect all the same.
+Status LogChecks::take_hostile(Reading& reading, const NodeId& writer, const log::OpAndValue& item,
+                               log::Outcome outcome, const std::string& what) {
+  using log::Outcome;
+  const Address address = state::address_of(world_.document().swarm(), item.op.key);
+  const bool is_held = node::holder_of(world_.document(), address) == world_.id(reading.node);
+  const auto present = reading.state.find(item.op.key);
+  const bool is_late = present != reading.state.end() && present->second.writer == writer &&
+                       present->second.number >= item.op.number;
+  Outcome expected = is_late ? Outcome::superseded : Outcome::applied;
+  if (!is_held) expected = Outcome::moved;
+  if (!log::is_supported(item.op)) expected = Outcome::unsupported;
+  if (outcome != expected) {
+    return broken(std::string(is_held ? "X3: " : "X4: ") + what + " of a hostile writer came to " +
+                  log::to_string(outcome) + ", not to " + log::to_string(expected));
+  }
+  if (outcome == Outcome::applied) apply(reading, writer, item);
   return {};
 }
 

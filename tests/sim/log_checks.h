@@ -18,6 +18,7 @@ class LogChecks {
   struct Swarm {
     std::vector<NodeIndex> storage;
     std::vector<NodeIndex> writers;
+    std::optional<NodeIndex> hostile;         // a writer that is listed too, and keeps no rule
     std::vector<config::Document> documents;  // number n at n - 1
   };
 
@@ -81,6 +82,9 @@ class LogChecks {
   Status compare_cursors(const Reading& reading) const;
   Status check_counts(const Reading& reading) const;
   std::optional<NodeIndex> index_of(const NodeId& writer) const;
+  bool is_hostile(const NodeId& writer) const;
+  Status take_hostile(Reading& reading, const NodeId& writer, const log::OpAndValue& item,
+                      log::Outcome outcome, const std::string& what);
 
   World& world_;
   Swarm swarm_;

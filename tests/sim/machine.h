@@ -10,6 +10,7 @@ struct World::Pipe {
   node::ConnectionId peer_connection = 0;
   std::uint64_t arrives_ms = 0;  // of the last bytes sent: later ones do not overtake
   bool swallows = false;         // half-open: what is sent goes nowhere
+  bool is_unread = false;        // what is sent stays here, and what the other end sends arrives
   std::uint64_t serial = 0;      // of the connection: a core's own numbers begin anew in each life
 };
 

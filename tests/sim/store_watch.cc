@@ -39,6 +39,8 @@ void StoreWatch::saw(NodeIndex node, const node::StoreReply& reply) {
     saw_block(node, *loaded);
   } else if (const auto* committed = std::get_if<node::reply::Committed>(&reply.body)) {
     saw_commit(node, *committed);
+  } else if (const auto* adopted = std::get_if<node::reply::Adopted>(&reply.body)) {
+    saw_document(node, adopted->document);
   } else if (const auto* greeted = std::get_if<node::reply::Greeted>(&reply.body)) {
     saw_announcement(node, greeted->announcement);
   } else if (const auto* records = std::get_if<node::reply::RecordsRead>(&reply.body)) {
@@ -107,6 +109,15 @@ void StoreWatch::saw_commit(NodeIndex node, const node::reply::Committed& commit
     if (!item.verdict.is_new || !world_.faults(node).is_low) continue;
     broken("D4: " + name(node) + " takes a block, and has no room for new ones");
   }
+}
+
+void StoreWatch::saw_document(NodeIndex node, const config::Document& document) {
+  if (skips(node)) return;
+  const auto row = world_.disk(node).after_cut(rows::document_number());
+  const auto number = row ? rows::decode_u64(*row) : Result<std::uint64_t>(0);
+  if (number.ok() && *number >= document.number()) return;
+  broken("C3: " + name(node) + " goes by document " + std::to_string(document.number()) +
+         ", which a power cut takes from it");
 }
 
 // Reads go on while nothing can be written.

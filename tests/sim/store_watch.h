@@ -1,6 +1,6 @@
 // What leaves a node's store thread, held against its disk at that moment: what is told to anybody
-// is synced before (D1, D2), no head is told that contradicts another (D2), and a disk that failed
-// or has no room left is treated as one (D4).
+// is synced before (D1, D2, C3), no head is told that contradicts another (D2), and a disk that
+// failed or has no room left is treated as one (D4).
 //
 // It reads rows and decides nothing as the program does. Thread: one.
 #pragma once
@@ -31,6 +31,7 @@ class StoreWatch {
   void saw_flush(NodeIndex node, const node::Outbox::Flushed& flushed);
   void saw_block(NodeIndex node, const node::reply::Loaded& loaded);
   void saw_commit(NodeIndex node, const node::reply::Committed& committed);
+  void saw_document(NodeIndex node, const config::Document& document);
   void saw_answer(NodeIndex node, const Status& status);
   bool skips(NodeIndex node);
   void broken(const std::string& what);

@@ -398,7 +398,7 @@ TEST_CASE("F1: a refill that met a full disk is made once there is room") {
   World& world = trio.world;
   trio.start_all();
   trio.restore_without_b();
-  world.set_faults(trio.writer, {true, 0});
+  world.set_faults(trio.writer, {true, false, 0});
   world.start(trio.storage);
   // It hears of the new epoch, and cannot queue again what was lost there.
   world.set_reachable(trio.writer, false);

@@ -51,6 +51,8 @@ class World {
   // Whether the other end has not given the connection up.
   bool is_connected_there(NodeIndex index, node::ConnectionId connection);
   std::size_t nodes() const { return machines_.size(); }
+  // What the core at the other end keeps for that connection until it is read.
+  std::size_t queued_there(NodeIndex index, node::ConnectionId connection);
   NodeId id(NodeIndex index) const;
   const crypto::SigningKey& key(NodeIndex index) const;
 

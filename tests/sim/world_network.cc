@@ -50,13 +50,21 @@ World::Pipe* World::far_end(const Pipe& pipe) {
 }
 
 void World::stop_reading(NodeIndex index, node::ConnectionId connection) {
-  if (Pipe* far = far_end(machines_.at(index)->pipes.at(connection))) far->swallows = true;
+  if (Pipe* far = far_end(machines_.at(index)->pipes.at(connection))) far->is_unread = true;
 }
 
 bool World::is_connected_there(NodeIndex index, node::ConnectionId connection) {
   const auto& pipes = machines_.at(index)->pipes;
   const auto found = pipes.find(connection);
   return found != pipes.end() && far_end(found->second) != nullptr;
+}
+
+std::size_t World::queued_there(NodeIndex index, node::ConnectionId connection) {
+  const auto& pipes = machines_.at(index)->pipes;
+  const auto found = pipes.find(connection);
+  if (found == pipes.end() || far_end(found->second) == nullptr) return 0;
+  const Machine& there = *machines_.at(found->second.peer);
+  return there.core ? there.core->queued_bytes(found->second.peer_connection) : 0;
 }
 
 void World::cut_connections(NodeIndex index) {
@@ -95,7 +103,7 @@ void World::send(NodeIndex index, node::action::Send& send) {
   if (tamper) tamper(index, send.bytes);
   note(send.bytes.size());
   note(std::hash<BytesView>()(send.bytes));
-  if (pipe.swallows) return;
+  if (pipe.swallows || pipe.is_unread) return;
   const std::uint64_t delay_ms = link(index, pipe.peer).delay_ms;
   pipe.arrives_ms =
       std::max(pipe.arrives_ms, now_ms_ + 1 + delay_ms + random_.below(kUsualDelayMs));
@@ -205,8 +213,8 @@ void World::try_dial(NodeIndex from, node::ConnectionId connection, NodeIndex to
   called.next_inbound += 2;
   caller.dialling.erase(connection);
   const std::uint64_t serial = ++connections_;
-  caller.pipes[connection] = {to, inbound, 0, false, serial};
-  called.pipes[inbound] = {from, connection, 0, false, serial};
+  caller.pipes[connection] = {to, inbound, 0, false, false, serial};
+  called.pipes[inbound] = {from, connection, 0, false, false, serial};
   narrate(from, [&] {
     return "is connected to " + name(to) + ": connection " + std::to_string(connection) +
            ", there " + std::to_string(inbound);
