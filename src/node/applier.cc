@@ -55,7 +55,7 @@ Applier::Applier(Options options, config::Document document)
       encoded_holds_(log::encode_holds(holds_)),
       holds_root_(log::holds_root(options_.swarm, encoded_holds_)),
       hasher_(std::make_shared<const log::SwarmTreeHasher>(log::record_tree(options_.swarm))),
-      blocks_(std::make_unique<RecordedBlocks>(*options_.store)) {}
+      blocks_(std::make_unique<RecordedBlocks>(*options_.store, options_.swarm)) {}
 
 Result<Applier> Applier::open(Options options, config::Document document) {
   Applier applier(std::move(options), std::move(document));
@@ -385,7 +385,9 @@ Result<log::Outcome> Applier::apply_op(Commit& commit, const log::CheckedBlock& 
   row.leaf.document_number = document_.number();
   row.leaf.hold_number = hold->number;
   row.leaf.record_number = commit.record_index;
-  row.block = static_cast<std::uint32_t>(commit.blocks.size());  // where apply() puts it
+  if (block.ops.size() >= rows::kNamedBlockOps) {
+    row.block = static_cast<std::uint32_t>(commit.blocks.size());  // where apply() puts it
+  }
   row.writer = block.header.writer;
   row.incarnation = block.header.incarnation;
   row.number = block.header.number;

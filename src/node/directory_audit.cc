@@ -21,7 +21,7 @@ class Auditing {
  public:
   Auditing(store::Store& store, std::uint64_t state_memory_bytes,
            const std::function<void(const AuditProgress&)>& each)
-      : store_(store), blocks_(store), state_memory_bytes_(state_memory_bytes), each_(each) {}
+      : store_(store), state_memory_bytes_(state_memory_bytes), each_(each) {}
 
   Result<DirectoryAudit> run() {
     KVSWARM_RETURN_IF_ERROR(read_head());
@@ -58,11 +58,11 @@ class Auditing {
   }
 
   store::Store& store_;
-  RecordedBlocks blocks_;
   std::uint64_t state_memory_bytes_;
   const std::function<void(const AuditProgress&)>& each_;
   DirectoryAudit out_;
   SwarmId swarm_;
+  std::optional<RecordedBlocks> blocks_;
   std::optional<config::Document> document_;  // of the record looked at last
   std::vector<std::uint32_t> live_;           // leaves of each record
 };
@@ -86,6 +86,7 @@ Status Auditing::read_head() {
   const auto swarm = swarm_row ? SwarmId::from(*swarm_row) : std::nullopt;
   if (!swarm) return corrupt("the directory does not say of which swarm it is");
   swarm_ = *swarm;
+  blocks_.emplace(store_, swarm_);
   KVSWARM_ASSIGN_OR_RETURN(const auto signed_head, log::decode_signed_head(*row));
   auto head = log::check_head(swarm_, signed_head);
   if (!head.ok()) return head.status().with_context("the head");
@@ -177,7 +178,7 @@ Status Auditing::check_state() {
     tell(Stage::state, out_.keys++);
     const std::string place = "the key at address " + to_hex(cursor->key().substr(table.size()));
     const auto row =
-        rows::decode_leaf_row(swarm_, cursor->key(), cursor->value(), blocks_.finder());
+        rows::decode_leaf_row(swarm_, cursor->key(), cursor->value(), blocks_->finder());
     if (!row.ok()) return row.status().with_context(place);
     KVSWARM_RETURN_IF_ERROR(check_leaf_row(store_, swarm_, *row, find).with_context(place));
     ++live_[row->leaf.record_number];
@@ -187,7 +188,7 @@ Status Auditing::check_state() {
   if (out_.keys != out_.head.live_keys || bytes != out_.head.live_bytes) {
     return corrupt("the head counts other keys or bytes than there are");
   }
-  LeafRows leaves(store_, swarm_, blocks_);
+  LeafRows leaves(store_, swarm_, *blocks_);
   KVSWARM_ASSIGN_OR_RETURN(
       const auto trie,
       state::Trie::load(swarm_, bucket_leaves_for(out_.keys, state_memory_bytes_), leaves));
@@ -264,7 +265,7 @@ Status Auditing::replay() {
   }
   std::vector<Replayed> leaves;
   leaves.reserve(count);
-  LeafRows stored(store_, swarm_, blocks_);
+  LeafRows stored(store_, swarm_, *blocks_);
   KVSWARM_RETURN_IF_ERROR(stored.seek({}));
   while (true) {
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf, stored.next());

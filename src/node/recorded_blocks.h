@@ -1,6 +1,7 @@
 // Which blocks the records of this node's log name: what leaf rows leave to them.
 //
-// Records never change, so that what was read of one is kept, for some tens of thousands of blocks.
+// A record that was read is held against the log's tree, and as it never changes, kept: for some
+// tens of thousands of blocks, enough for a million keys (rows::kNamedBlockOps).
 // Blocking; thread: whoever has the store.
 #pragma once
 
@@ -16,11 +17,13 @@ namespace kvswarm::node {
 
 class RecordedBlocks {
  public:
-  explicit RecordedBlocks(store::Store& store) : store_(&store) {}
+  RecordedBlocks(store::Store& store, const SwarmId& swarm)
+      : store_(&store), tree_(log::record_tree(swarm)) {}
   RecordedBlocks(const RecordedBlocks&) = delete;
   RecordedBlocks& operator=(const RecordedBlocks&) = delete;
 
-  // The block at that place of that record, from 0; corruption when the log has none.
+  // The block at that place of that record, from 0; corruption, with the record, when there is none
+  // or the record is not the one that stands in the log.
   Result<rows::RecordedBlock> find(std::uint64_t record, std::uint32_t place);
   // The same, for who asks by a function; not to be used after *this.
   rows::FindBlock finder() {
@@ -30,8 +33,10 @@ class RecordedBlocks {
  private:
   using Blocks = std::vector<rows::RecordedBlock>;
   Result<const Blocks*> of_record(std::uint64_t record);
+  Result<Blocks> read(std::uint64_t record) const;
 
   store::Store* store_;  // not owned
+  log::SwarmTreeHasher tree_;
   // By record. When `newer_` is full it takes the place of `older_`: what was asked for lately is
   // in one of them.
   std::map<std::uint64_t, Blocks> newer_;

@@ -152,12 +152,16 @@ struct LeafRow {
   std::uint64_t op_number = 0;   // the writer's
   std::uint64_t bytes = 0;       // of key and value
   std::uint32_t path_group = 0;  // of its record; 0: its block has no other op
-  // The block's place in its record. Then the row leaves out what that says of all ops of the
-  // block: document, block hash, writer, incarnation and number; else it spells them.
+  // The block's place in its record, if it has at least kNamedBlockOps. Then the row leaves out
+  // what that says of all ops of the block: document, block hash, writer, incarnation and number;
+  // else it spells them.
   std::optional<std::uint32_t> block{};
   // A short one stands in this row, and instead of the op's hash; another has a row of its own.
   std::optional<ValueRow> value{};
 };
+// Blocks of fewer ops are too many to be kept in memory, and their rows the least of what they
+// take.
+inline constexpr std::size_t kNamedBlockOps = 16;
 // Up to so many bytes of an encoded value row are short: one row read less, and some 70 bytes on
 // the disk.
 inline constexpr std::size_t kShortValueBytes = 256;

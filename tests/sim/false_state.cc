@@ -27,7 +27,7 @@ std::string pair_name(NodeIndex writer, NodeIndex storage) {
 Hash state_root_of(const SwarmId& swarm, const Disk::Image& image) {
   store::MemoryStore store;
   store.put_back(image);
-  node::RecordedBlocks blocks(store);
+  node::RecordedBlocks blocks(store, swarm);
   node::LeafRows leaves(store, swarm, blocks);
   return state::Trie::load(swarm, 1, leaves).value().root();
 }

@@ -266,7 +266,7 @@ Status LogChecks::compare_state(const Reading& reading) const {
     if (cursor->key().substr(0, table.size()) != table) break;
     ++leaves;
   }
-  node::RecordedBlocks blocks(store);
+  node::RecordedBlocks blocks(store, world_.document().swarm());
   for (const auto& [key, entry] : reading.state) {
     const Address address = state::address_of(world_.document().swarm(), key);
     KVSWARM_ASSIGN_OR_RETURN(const auto leaf, store.get(rows::leaf(address)));

@@ -122,7 +122,7 @@ TEST_CASE("A4: a key that no record accounts for is found by who never wrote, an
     const auto cursor = store->cursor();
     cursor->seek(node::rows::leaf_table());
     const auto id = *fixed_from_hex<SwarmId>(Config::load(swarm.config_path).value().swarm_id());
-    node::RecordedBlocks blocks(*store);
+    node::RecordedBlocks blocks(*store, id);
     node::rows::LeafRow row =
         node::rows::decode_leaf_row(id, cursor->key(), cursor->value(), blocks.finder()).value();
     row.leaf.record_number = 0;

@@ -83,7 +83,7 @@ TEST_CASE("A4: damage to any row of log and state is found, with its place") {
   const auto row = [&whole](const Bytes& name) { return whole.storage.disk_row(name); };
   const Bytes leaf_name = rows::leaf(whole.address("c"));
   const auto leaf_row = [&] {
-    RecordedBlocks blocks(whole.storage.disk);
+    RecordedBlocks blocks(whole.storage.disk, whole.document->swarm());
     return rows::decode_leaf_row(whole.document->swarm(), leaf_name, row(leaf_name),
                                  blocks.finder())
         .value();

@@ -20,7 +20,7 @@ inline void sign_state(store::Store& disk, const crypto::SigningKey& key,
   const auto row = [&disk](const Bytes& name) { return disk.get(name).value().value(); };
   log::Head head =
       log::decode_head(log::decode_signed_head(row(rows::head())).value().head).value();
-  RecordedBlocks blocks(disk);
+  RecordedBlocks blocks(disk, head.swarm);
   LeafRows leaves(disk, head.swarm, blocks);
   const auto trie = state::Trie::load(head.swarm, 1, leaves);
   REQUIRE(trie.ok());
@@ -66,7 +66,7 @@ struct Liar : Pair {
             storage.disk.get(rows::value(address(key))).value()};
   }
   rows::LeafRow leaf_row(const Bytes& key, const Kept& kept) {
-    RecordedBlocks blocks(storage.disk);
+    RecordedBlocks blocks(storage.disk, document->swarm());
     return rows::decode_leaf_row(document->swarm(), rows::leaf(address(key)), *kept.leaf,
                                  blocks.finder())
         .value();

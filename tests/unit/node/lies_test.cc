@@ -181,7 +181,7 @@ TEST_CASE("a node's reads of its own store go through the same check") {
   // The value is not what it was.
   const SwarmId& swarm = talk.pair.document->swarm();
   const Bytes name = rows::leaf(talk.pair.get_of("k").address);
-  RecordedBlocks blocks(talk.pair.storage.disk);
+  RecordedBlocks blocks(talk.pair.storage.disk, swarm);
   auto row =
       rows::decode_leaf_row(swarm, name, talk.pair.storage.disk_row(name), blocks.finder()).value();
   row.value->value = "w";

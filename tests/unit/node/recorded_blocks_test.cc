@@ -14,7 +14,7 @@ using checks::node_of;
 
 struct Log {
   store::MemoryStore store;
-  RecordedBlocks blocks{store};
+  RecordedBlocks blocks{store, SwarmId{}};
 
   // A record of so many blocks.
   void put(std::uint64_t index, std::size_t count) {
@@ -25,7 +25,12 @@ struct Log {
       record.blocks.push_back(
           {node_of(1), index + 1, i + 1, hash_of(static_cast<unsigned char>(i)), {}});
     }
-    write(rows::record(index), log::encode(record));
+    write_record(index, log::encode(record));
+  }
+  void write_record(std::uint64_t index, const Bytes& row) {
+    write(rows::record(index), row);
+    const Hash hash = log::record_tree(SwarmId{}).leaf(row);
+    write(rows::merkle_node({0, index}), Bytes(hash.view()));
   }
   void write(const Bytes& name, const Bytes& row) {
     store::Batch batch;
@@ -57,10 +62,21 @@ TEST_CASE("a block is what its place in its record says") {
 TEST_CASE("a place that no record has is corruption") {
   Log log;
   log.put(3, 2);
-  log.write(rows::record(4), "no record");
-  CHECK(log.blocks.find(3, 2).status().code() == StatusCode::corruption);
-  CHECK(log.blocks.find(2, 0).status().code() == StatusCode::corruption);
-  CHECK_FALSE(log.blocks.find(4, 0).ok());
+  log.put(4, 1);
+  Bytes altered = *log.store.get(rows::record(4)).value();
+  altered[0] ^= 2;  // another version
+  log.write(rows::record(4), altered);
+  log.put(5, 1);
+  log.write(rows::merkle_node({0, 5}), Bytes(32, 'x'));
+  const auto is_corrupt = [&log](std::uint64_t record, std::uint32_t place) {
+    const Status status = log.blocks.find(record, place).status();
+    CHECK(status.code() == StatusCode::corruption);
+    CHECK(status.message().find("record " + std::to_string(record)) != std::string::npos);
+  };
+  is_corrupt(3, 2);
+  is_corrupt(2, 0);
+  is_corrupt(4, 0);
+  is_corrupt(5, 0);
   // It was not there, and may come.
   log.put(2, 1);
   CHECK(log.blocks.find(2, 0).ok());

@@ -170,7 +170,7 @@ TEST_CASE("D2, D4: a write that failed leaves the root as it was, and counts onc
 template <class Change>
 store::Batch altered_leaf(World& world, const Bytes& key, Change change, bool apart = true) {
   const Bytes name = rows::leaf(state::address_of(world.document->swarm(), key));
-  RecordedBlocks blocks(world.storage.disk);
+  RecordedBlocks blocks(world.storage.disk, world.document->swarm());
   rows::LeafRow row = rows::decode_leaf_row(world.document->swarm(), name,
                                             world.storage.disk_row(name), blocks.finder())
                           .value();
@@ -218,6 +218,25 @@ TEST_CASE("F2: rows that do not make the signed root are corruption, and are nam
   names(short_one([](LeafRow& row) { ++row.op_number; }));
   names(short_one([](LeafRow& row) { ++*row.block; }));
   names(short_one([](LeafRow& row) { --row.leaf.record_number; }));
+  // The record, which has what is the same for all of them.
+  const auto with_record = [&](const auto& change) {
+    log::Record record = log::decode_record(world.storage.disk_row(rows::record(1))).value();
+    change(record);
+    store::Batch batch;
+    batch.put(rows::record(1), log::encode(record));
+    const std::string message = refused(batch);
+    INFO(message);
+    CHECK(message.find("record 1 is not the one that stands in the log") != std::string::npos);
+  };
+  with_record([](log::Record& record) { record.blocks.at(0).writer.data[0] ^= 1; });
+  with_record([](log::Record& record) { ++record.blocks.at(0).incarnation; });
+  with_record([](log::Record& record) { ++record.blocks.at(0).number; });
+  with_record([](log::Record& record) { record.blocks.at(0).hash.data[0] ^= 1; });
+  with_record([](log::Record& record) { ++record.document.number; });
+  store::Batch lost_record;
+  lost_record.erase(rows::record(1));
+  CHECK(refused(lost_record).find("record 1 is missing") != std::string::npos);
+
   store::Batch cut;
   const Bytes whole = world.storage.disk_row(rows::leaf(address));
   cut.put(rows::leaf(address), whole.substr(0, whole.size() / 2));
