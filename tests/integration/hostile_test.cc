@@ -15,11 +15,13 @@
 #include "integration/swarm_fixture.h"
 #include "support/catch.h"
 #include "support/fault_proxy.h"
+#include "support/sanitized.h"
 #include "support/stranger.h"
 
 using kvswarm::FileDescriptor;
 using kvswarm::test::eventually;
 using kvswarm::test::FaultProxy;
+using kvswarm::test::kIsSanitized;
 using kvswarm::test::kMiB;
 using kvswarm::test::Outcome;
 using kvswarm::test::Process;
@@ -111,7 +113,7 @@ class Honest {
   // 128 strangers of 16 KiB (F3), and what the allocator makes of them.
   void check_memory_and_end() {
     INFO("it grew by " << growth() << " bytes");
-    CHECK(growth() < 16 * kMiB);
+    if (!kIsSanitized) CHECK(growth() < 16 * kMiB);
     swarm_.stop("a");
     CHECK(swarm_.as("a", {"audit"}).exit_code == 0);
   }
@@ -248,9 +250,9 @@ TEST_CASE("F4: a peer that asks for 96 MiB and does not read costs its queue, an
     most = std::max(most, memory(swarm.node("a"), "RssAnon"));
   }
   CHECK(is_ended());
-  CHECK(served > 10);
+  CHECK(served > (kIsSanitized ? 3 : 10));
   INFO("it grew by " << most - before << " bytes");
-  CHECK(most - before < 60 * kMiB);
+  if (!kIsSanitized) CHECK(most - before < 60 * kMiB);
   swarm.node("y").send_signal(SIGCONT);
   // On the next connection, which is read, all of it comes.
   for (const auto& get : gets) {
