@@ -453,7 +453,7 @@ class Episode {
                     std::to_string(nonces_.sealed()) + " texts have one that served before");
     }
     FalseState false_state(world_, swarm_);
-    KVSWARM_RETURN_IF_ERROR(false_state.check_honest());
+    KVSWARM_RETURN_IF_ERROR(false_state.check_honest(logs));
     KVSWARM_RETURN_IF_ERROR(check_resources());
     KVSWARM_RETURN_IF_ERROR(watch_.check());
     return false_state.check_false();

@@ -24,6 +24,12 @@ std::string pair_name(NodeIndex writer, NodeIndex storage) {
   return "an audit of " + name(storage) + " by " + name(writer);
 }
 
+template <class Counted>
+std::string counts(const Counted& ops) {
+  return std::to_string(ops.as_applied) + " as applied, " + std::to_string(ops.replaced) +
+         " replaced and " + std::to_string(ops.absent) + " absent";
+}
+
 Hash state_root_of(const SwarmId& swarm, const Disk::Image& image) {
   store::MemoryStore store;
   store.put_back(image);
@@ -57,15 +63,28 @@ Result<node::AuditOutcome> FalseState::audit(NodeIndex writer, NodeIndex storage
   }
 }
 
-Status FalseState::check_honest() {
+// Nothing is dropped in so short a story: each op that a log applied has its receipt at its writer,
+// once all is delivered.
+Status FalseState::check_honest(const LogChecks& logs) {
   for (const NodeIndex writer : swarm_.writers) {
     for (const NodeIndex storage : swarm_.storage) {
       if (writer == storage) continue;
       KVSWARM_ASSIGN_OR_RETURN(const auto outcome, audit(writer, storage));
       const std::string what = pair_name(writer, storage);
       if (outcome.false_ones > 0) return broken(what + " finds a false state, and it is none");
-      if (outcome.as_applied + outcome.replaced + outcome.absent + outcome.unknown != outcome.ops) {
-        return broken(what + " leaves ops out");
+      const LogChecks::Audited log = logs.audited(writer, storage);
+      if (outcome.ops != log.ops) {
+        return broken(what + " looks at " + std::to_string(outcome.ops) + " ops, and the log has " +
+                      std::to_string(log.ops));
+      }
+      const bool is_told =
+          outcome.as_applied + outcome.replaced + outcome.absent + outcome.unknown == outcome.ops &&
+          outcome.unknown <= log.of_before;
+      const bool is_right = outcome.as_applied <= log.as_applied &&
+                            outcome.replaced <= log.replaced && outcome.absent <= log.absent;
+      if (!is_told || !is_right) {
+        return broken(what + " finds " + counts(outcome) + ", and the log makes " + counts(log) +
+                      ", of which it may not know " + std::to_string(log.of_before));
       }
     }
   }

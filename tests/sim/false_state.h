@@ -15,8 +15,9 @@ class FalseState {
  public:
   FalseState(World& world, const LogChecks::Swarm& swarm) : world_(world), swarm_(swarm) {}
 
-  // Nobody's state is false, and every op that a receipt says was applied is looked at.
-  Status check_honest();
+  // Nobody's state is false, and every op that the logs applied is looked at, and found to be what
+  // they make of it.
+  Status check_honest(const LogChecks& logs);
   // Changes the hooks of the world.
   Status check_false();
 

@@ -58,7 +58,10 @@ Status LogChecks::read_log(NodeIndex node) {
 }
 
 Status LogChecks::take(Reading& reading, const log::Record& record, const std::string& where) {
-  if (record.type == log::RecordType::epoch) ++epochs_;
+  if (record.type == log::RecordType::epoch) {
+    ++epochs_;
+    epoch_began_[reading.node] = reading.record;
+  }
   KVSWARM_RETURN_IF_ERROR(check_document(reading, record, where));
   for (const log::CommittedBlock& block : record.blocks) {
     KVSWARM_RETURN_IF_ERROR(take(reading, block, where));
@@ -180,6 +183,7 @@ Status LogChecks::take(Reading& reading, const NodeId& writer, const log::OpAndV
     return broken("X3: " + what + " is applied a second time");
   }
   last = op.number;
+  applied_at_[{writer, reading.node}].push_back({op.kind, op.key, op.number, reading.record});
   apply(reading, writer, item);
   return {};
 }
@@ -348,6 +352,27 @@ Status LogChecks::check_acked(const RefusedOps& refused) const {
 std::optional<Bytes> LogChecks::value_of(const Bytes& key) const {
   const auto found = state_.find(key);
   return found == state_.end() ? std::nullopt : std::optional(found->second.value);
+}
+
+LogChecks::Audited LogChecks::audited(NodeIndex writer, NodeIndex storage) const {
+  Audited out;
+  const NodeId& id = world_.id(writer);
+  const auto applied = applied_at_.find({id, storage});
+  if (applied == applied_at_.end()) return out;
+  const auto epoch = epoch_began_.find(storage);
+  for (const Applied& op : applied->second) {
+    ++out.ops;
+    if (epoch != epoch_began_.end() && op.record < epoch->second) ++out.of_before;
+    const auto now = state_.find(op.key);
+    const bool is_there = now != state_.end();
+    const bool is_it = is_there && now->second.writer == id && now->second.number == op.number;
+    if (is_it || (!is_there && op.kind == log::OpKind::del)) {
+      ++out.as_applied;
+    } else {
+      ++(is_there ? out.replaced : out.absent);
+    }
+  }
+  return out;
 }
 
 }  // namespace kvswarm::sim

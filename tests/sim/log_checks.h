@@ -46,11 +46,29 @@ class LogChecks {
   const std::vector<CommittedOp>& committed() const { return committed_; }
   std::uint64_t epochs() const { return epochs_; }
 
+  // After read_logs(), and as long as nobody writes: what an audit that misses nothing says of the
+  // ops that the log of a storage node has applied of a writer. It may not know what became of
+  // those that stand before the log's newest epoch: receipts of before it say nothing after it.
+  struct Audited {
+    std::uint64_t ops = 0;
+    std::uint64_t as_applied = 0;
+    std::uint64_t replaced = 0;
+    std::uint64_t absent = 0;
+    std::uint64_t of_before = 0;  // of the ops, those before the epoch
+  };
+  Audited audited(NodeIndex writer, NodeIndex storage) const;
+
  private:
   struct Entry {
     NodeId writer;
     std::uint64_t number = 0;
     Bytes value;
+  };
+  struct Applied {
+    log::OpKind kind = log::OpKind::put;
+    Bytes key;
+    std::uint64_t number = 0;
+    std::uint64_t record = 0;
   };
   struct Stream {
     std::uint64_t incarnation = 0;
@@ -92,6 +110,8 @@ class LogChecks {
   const Blocks& blocks_;
   std::set<std::tuple<NodeIndex, log::OpKind, Bytes, Bytes>> issued_;  // writer, kind, key, value
   std::set<std::pair<NodeId, std::uint64_t>> applied_;  // writer and op number, over all logs
+  std::map<std::pair<NodeId, NodeIndex>, std::vector<Applied>> applied_at_;  // writer, storage node
+  std::map<NodeIndex, std::uint64_t> epoch_began_;      // with which record the newest one did
   std::set<std::pair<NodeId, std::uint64_t>> decided_;  // applied, or superseded
   std::map<Bytes, Entry> state_;                        // over all logs
   // Per key: from which length of its holder's log on it has which value.
