@@ -36,6 +36,11 @@ class Disk {
   // Whether a write on the newest handle has failed, and how often one was written to after that.
   bool has_failed() const { return has_failed_; }
   std::uint64_t writes_after_failure() const { return writes_after_failure_; }
+  // Of a disk that is another one now.
+  void forget_failures() {
+    has_failed_ = false;
+    writes_after_failure_ = 0;
+  }
   // Each look at what a cut leaves takes long.
   virtual bool is_slow_to_look() const { return false; }
   // A byte of it changes, where it has bytes. Where.

@@ -18,8 +18,8 @@ class StoreWatch {
 
   // Bytes of this disk rot from now on, and what it has is no matter of the program's; then it is
   // another one.
-  void excuse(NodeIndex node) { excused_.insert(node); }
-  void trust(NodeIndex node) { excused_.erase(node); }
+  void excuse(NodeIndex node);
+  void trust(NodeIndex node);
   // Before the node hears of it.
   void saw(NodeIndex node, const node::StoreReply& reply);
   // The first thing that did not hold, with its promise.
