@@ -1,7 +1,6 @@
 #include "sim/hostile_member.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/limits.h"
@@ -378,11 +377,24 @@ void HostileMember::watch(NodeIndex index, const node::StoreRequest& request) {
   }
 }
 
-// Its row is written after the node has heard of it.
+// What is asked of its store now is done by then.
+std::uint64_t HostileMember::due_ms(NodeIndex node) const {
+  return world_.now_ms() - world_.paused_ms(node) + World::kMostBehindMs;
+}
+
+// Its row is written after the node has heard of it; what could not be written, after the disk was
+// opened anew.
 void HostileMember::watch_reply(NodeIndex index, const node::StoreReply& reply) {
+  if (world_.disk(index).has_failed() || (reply.reopened && !reply.status.ok())) {
+    stuck_.insert(index);
+  } else if (reply.reopened && stuck_.erase(index) > 0) {
+    for (auto& [fork, due] : forks_) {
+      if (fork.node == index) due = due_ms(index);
+    }
+  }
   if (std::holds_alternative<node::reply::Committed>(reply.body) && reply.status.ok()) {
     for (const Fork& fork : std::exchange(offered_, {})) {
-      if (fork.node == index && !has_no_room(index)) forks_.insert(fork);
+      if (fork.node == index && !has_no_room(index)) forks_.emplace(fork, due_ms(index));
     }
   }
 }
@@ -403,12 +415,18 @@ bool HostileMember::has_no_room(NodeIndex node) const {
   return pieces >= limits::kEvidencePerNode / 2;  // others may be on their way to the disk
 }
 
+// What was shown to it so shortly before that it need not have been stored yet.
 void HostileMember::goes_down(NodeIndex index) {
-  std::erase_if(forks_, [&](const Fork& fork) { return fork.node == index && !keeps(fork); });
+  const bool is_stuck = stuck_.erase(index) > 0;
+  const std::uint64_t now_ms = world_.now_ms() - world_.paused_ms(index);
+  std::erase_if(forks_, [&](const auto& entry) {
+    const auto& [fork, due] = entry;
+    return fork.node == index && (is_stuck || now_ms <= due) && !keeps(fork);
+  });
 }
 
 void HostileMember::is_back(NodeIndex index) {
-  std::erase_if(forks_, [index](const Fork& fork) { return fork.node == index; });
+  std::erase_if(forks_, [index](const auto& entry) { return entry.first.node == index; });
 }
 
 Status HostileMember::check() {
@@ -433,7 +451,7 @@ Status HostileMember::check() {
 }
 
 Status HostileMember::check_reported() const {
-  for (const Fork& fork : forks_) {
+  for (const auto& [fork, due] : forks_) {
     if (keeps(fork)) continue;
     return {
         StatusCode::failure,

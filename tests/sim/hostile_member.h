@@ -89,6 +89,7 @@ class HostileMember {
 
   std::optional<Fork> fork_of(NodeIndex index, const log::SignedBlock& block) const;
   bool keeps(const Fork& fork) const;
+  std::uint64_t due_ms(NodeIndex node) const;
   bool has_no_room(NodeIndex node) const;
 
   World& world_;
@@ -104,7 +105,10 @@ class HostileMember {
   std::uint64_t values_ = 0;
   std::vector<Bytes> values_sent_;  // of ops that are encoded next: views point here
   std::set<Fork> offered_;          // with the request that is being done
-  std::set<Fork> forks_;            // that were shown to somebody
+  // That were shown to somebody: until when the node may need to store it, in the time in which it
+  // was not paused.
+  std::map<Fork, std::uint64_t> forks_;
+  std::set<NodeIndex> stuck_;  // whose disks take no writes until they are opened anew
   std::map<std::string, std::uint64_t> counts_;
 };
 

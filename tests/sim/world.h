@@ -36,6 +36,8 @@ struct Link {
 
 class World {
  public:
+  static constexpr std::uint64_t kMostBehindMs = 10'000;  // a slow disk, with what it was asked for
+
   explicit World(std::uint64_t seed);
   ~World();
 

@@ -18,8 +18,6 @@ constexpr std::array kRequestNames = {
     "pick_page",   "read_records"};
 static_assert(kRequestNames.size() == std::variant_size_v<node::StoreRequest>);
 
-constexpr std::uint64_t kMostBehindMs = 10'000;  // a slow disk, with what it was asked for
-
 }  // namespace
 
 void World::set_faults(NodeIndex index, const DiskFaults& faults) {
