@@ -29,6 +29,7 @@ class StoreWatch {
   void saw_head(NodeIndex node, const log::SignedHead& head);
   void saw_announcement(NodeIndex node, const std::optional<node::Announcement>& announcement);
   void saw_flush(NodeIndex node, const node::Outbox::Flushed& flushed);
+  bool is_kept(NodeIndex node, const node::Outbox::Flushed& flushed);
   void saw_block(NodeIndex node, const node::reply::Loaded& loaded);
   void saw_commit(NodeIndex node, const node::reply::Committed& committed);
   void saw_document(NodeIndex node, const config::Document& document);
@@ -41,6 +42,7 @@ class StoreWatch {
   std::map<NodeIndex, Bytes> synced_;  // the head that was looked up last
   std::set<NodeIndex> excused_;
   std::uint64_t looks_ = 0;
+  std::uint64_t flushes_ = 0;
   Status broken_;
 };
 
