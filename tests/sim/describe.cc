@@ -2,6 +2,8 @@
 
 namespace kvswarm::sim {
 
+std::string name(NodeIndex node) { return "node " + std::to_string(node); }
+
 std::string shortened(BytesView value) {
   constexpr std::size_t kShown = 40;
   std::string out(value.substr(0, kShown));

@@ -1,12 +1,14 @@
-// What users ask a node and hear of it, in words, for the story of a run. Pure; thread: any.
+// Nodes, and what users ask them and hear of them, in words, for the story of a run and for what is
+// broken. Pure; thread: any.
 #pragma once
 
 #include <string>
 
-#include "node/events.h"
+#include "sim/world.h"
 
 namespace kvswarm::sim {
 
+std::string name(NodeIndex node);
 std::string shortened(BytesView value);  // a long one as its beginning and its length
 std::string describe(const node::Event& event);
 std::string describe(const Result<node::Outcome>& outcome);

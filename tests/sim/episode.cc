@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "log/saved.h"
 #include "node/rows.h"
+#include "sim/describe.h"
 #include "sim/false_state.h"
 #include "sim/fast_crypto.h"
 #include "sim/faults.h"
@@ -24,8 +25,6 @@ namespace rows = node::rows;
 constexpr std::uint64_t kRestMs = 600'000;  // in which a healed swarm must come to rest
 
 Status broken(const std::string& what) { return {StatusCode::failure, what}; }
-
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
 class Episode {
  public:

@@ -6,6 +6,7 @@
 #include "node/rows.h"
 #include "node/state_rows.h"
 #include "node/verification.h"
+#include "sim/describe.h"
 #include "state/trie.h"
 #include "store/memory_store.h"
 
@@ -17,8 +18,6 @@ namespace rows = node::rows;
 constexpr std::uint64_t kTimeMs = 120'000;
 
 Status broken(const std::string& what) { return {StatusCode::failure, "A4: " + what}; }
-
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
 std::string pair_name(NodeIndex writer, NodeIndex storage) {
   return "an audit of " + name(storage) + " by " + name(writer);

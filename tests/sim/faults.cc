@@ -1,5 +1,7 @@
 #include "sim/faults.h"
 
+#include "sim/describe.h"
+
 #include <numeric>
 
 namespace kvswarm::sim {
@@ -11,8 +13,6 @@ constexpr std::array<const char*, kFaults> kNames = {
     "slow_disk", "wall_clock", "slept",    "clock_speed", "paused"};
 // Beyond it blocks that are kept for a week would go, and with them the second copy.
 constexpr std::int64_t kMostWallShiftMs = 48LL * 3600 * 1000;
-
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
 }  // namespace
 

@@ -10,8 +10,6 @@ namespace {
 
 Status broken(const std::string& what) { return {StatusCode::failure, what}; }
 
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
-
 node::LogPlace place_of(const log::HeadRef& head) { return {head.epoch, head.length}; }
 
 std::string text(const node::LogPlace& place) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "sim/describe.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -24,9 +25,9 @@ void Hostile::strike() {
   const auto kind = static_cast<Kind>(world_.random().below(kNames.size()));
   const NodeIndex target = world_.random().below(nodes_);
   if (!world_.is_running(target)) return;
-  const char* const name = kNames.at(static_cast<std::size_t>(kind));
-  ++counts_[name];
-  world_.say(std::string("* hostile: ") + name + " against node " + std::to_string(target));
+  const char* const what = kNames.at(static_cast<std::size_t>(kind));
+  ++counts_[what];
+  world_.say(std::string("* hostile: ") + what + " against " + name(target));
   const bool by_the_dozen = world_.random().below(4) == 0;
   for (std::uint64_t more = by_the_dozen ? world_.random().below(48) : 0;; --more) {
     connect(kind, target);
@@ -161,8 +162,8 @@ Status Hostile::check() const {
   for (const auto& [connection, line] : lines_) {
     if (line.kind == Kind::deaf &&
         world_.queued_there(self_, connection) > limits::kUnlistedQueueBytes) {
-      return {StatusCode::failure, "F4: node " + std::to_string(line.target) +
-                                       " keeps more than a stranger may have waiting"};
+      return {StatusCode::failure,
+              "F4: " + name(line.target) + " keeps more than a stranger may have waiting"};
     }
     if (line.since_ms == 0 || world_.is_paused(line.target)) continue;
     if (!world_.is_connected_there(self_, connection)) continue;
@@ -173,7 +174,7 @@ Status Hostile::check() const {
     const std::uint64_t open_ms =
         world_.now_ms() - line.since_ms - (world_.paused_ms(line.target) - line.paused_ms);
     if (open_ms <= allowed_ms * 10 / 9 + kLateMs) continue;
-    return {StatusCode::failure, "F3: node " + std::to_string(line.target) + " keeps a stranger (" +
+    return {StatusCode::failure, "F3: " + name(line.target) + " keeps a stranger (" +
                                      kNames.at(static_cast<std::size_t>(line.kind)) + ") for " +
                                      std::to_string(open_ms) + " ms"};
   }

@@ -8,6 +8,7 @@
 #include "node/evidence.h"
 #include "node/holds.h"
 #include "node/rows.h"
+#include "sim/describe.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -17,8 +18,6 @@ using node::MessageType;
 
 constexpr std::size_t kWholeOutput = 1024 * 1024;
 constexpr std::size_t kLargeBytes = 60 * 1024;  // of the value that it asks for endlessly
-
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
 }  // namespace
 

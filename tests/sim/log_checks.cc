@@ -6,6 +6,7 @@
 #include "node/leaf_check.h"
 #include "node/recorded_blocks.h"
 #include "node/rows.h"
+#include "sim/describe.h"
 #include "state/leaf.h"
 
 namespace kvswarm::sim {
@@ -45,7 +46,7 @@ Status LogChecks::read_log(NodeIndex node) {
   for (std::uint64_t i = 0;; ++i) {
     KVSWARM_ASSIGN_OR_RETURN(const auto row, world_.disk(node).rows().get(rows::record(i)));
     if (!row) break;
-    const std::string where = "record " + std::to_string(i) + " of node " + std::to_string(node);
+    const std::string where = "record " + std::to_string(i) + " of " + name(node);
     const auto record = log::decode_record(*row);
     if (!record.ok()) return record.status().with_context(where);
     reading.record = i;
@@ -261,7 +262,7 @@ Status LogChecks::check_issued(const NodeId& writer, const log::OpAndValue& item
 
 // The rows of the state are what the log makes of it: no more, no less.
 Status LogChecks::compare_state(const Reading& reading) const {
-  const std::string node = "node " + std::to_string(reading.node);
+  const std::string node = name(reading.node);
   const Bytes table = rows::leaf_table();
   std::size_t leaves = 0;
   store::Store& store = world_.disk(reading.node).rows();
@@ -303,8 +304,8 @@ Status LogChecks::compare_cursors(const Reading& reading) const {
       KVSWARM_ASSIGN_OR_RETURN(cursor, rows::decode_stream_cursor(*row));
     }
     if (cursor.incarnation == last.incarnation && cursor.number == last.number) continue;
-    return broken("X2: node " + std::to_string(reading.node) + " has the cursor of " +
-                  short_hex(writer) + " at (" + std::to_string(cursor.incarnation) + ", " +
+    return broken("X2: " + name(reading.node) + " has the cursor of " + short_hex(writer) +
+                  " at (" + std::to_string(cursor.incarnation) + ", " +
                   std::to_string(cursor.number) + "), and its log ends with (" +
                   std::to_string(last.incarnation) + ", " + std::to_string(last.number) + ")");
   }
@@ -320,7 +321,7 @@ Status LogChecks::check_counts(const Reading& reading) const {
   std::uint64_t bytes = 0;
   for (const auto& [key, entry] : reading.state) bytes += key.size() + entry.value.size();
   if (head.live_keys == reading.state.size() && head.live_bytes == bytes) return {};
-  return broken("X2: the head of node " + std::to_string(reading.node) + " counts " +
+  return broken("X2: the head of " + name(reading.node) + " counts " +
                 std::to_string(head.live_keys) + " keys and " + std::to_string(head.live_bytes) +
                 " bytes, and its log makes " + std::to_string(reading.state.size()) + " and " +
                 std::to_string(bytes));
@@ -333,7 +334,7 @@ Status LogChecks::check_acked(const RefusedOps& refused) const {
     const bool stands = decided_.count({world_.id(writer), number}) > 0;
     const bool is_refused = op.fate == IssuedOp::Fate::never || refused.count({writer, number}) > 0;
     const std::string what =
-        "op " + std::to_string(number) + " of node " + std::to_string(writer) + " on " + op.op.key;
+        "op " + std::to_string(number) + " of " + name(writer) + " on " + op.op.key;
     if (!stands && !is_refused) return broken("D1: " + what + " was durable, and is in no log");
     if (stands && is_refused) return broken("A1: " + what + " is refused, and stands in a log");
   }
@@ -343,8 +344,8 @@ Status LogChecks::check_acked(const RefusedOps& refused) const {
     if (last == history_.numbered().begin() || std::prev(last)->first.first != writer) continue;
     KVSWARM_ASSIGN_OR_RETURN(const auto next, rows::decode_u64(row.value_or(Bytes(8, '\0'))));
     if (next > std::prev(last)->first.second) continue;
-    return broken("D3: node " + std::to_string(writer) + " would number its next op " +
-                  std::to_string(next) + " again");
+    return broken("D3: " + name(writer) + " would number its next op " + std::to_string(next) +
+                  " again");
   }
   return {};
 }

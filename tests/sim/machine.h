@@ -1,6 +1,7 @@
 // What World knows of one machine and of one direction of a connection. For world*.cc only.
 #pragma once
 
+#include "sim/describe.h"
 #include "sim/world.h"
 
 namespace kvswarm::sim {

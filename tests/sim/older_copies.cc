@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/rows.h"
+#include "sim/describe.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -10,8 +11,6 @@ namespace {
 namespace rows = node::rows;
 
 Status broken(const std::string& what) { return {StatusCode::failure, what}; }
-
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
 node::LogPlace place_of(const Bytes& head_row) {
   const auto head = log::decode_head(log::decode_signed_head(head_row).value().head).value();

@@ -1,13 +1,12 @@
 #include "sim/store_watch.h"
 
 #include "node/rows.h"
+#include "sim/describe.h"
 
 namespace kvswarm::sim {
 namespace {
 
 namespace rows = node::rows;
-
-std::string name(NodeIndex node) { return "node " + std::to_string(node); }
 
 std::string place(const log::Head& head) {
   return "(" + std::to_string(head.epoch) + ", " + std::to_string(head.length) + ")";

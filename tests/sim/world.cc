@@ -51,8 +51,6 @@ void World::say(const std::string& line) const {
   tell_story(time + line);
 }
 
-std::string World::name(NodeIndex index) const { return "node " + std::to_string(index); }
-
 std::unique_ptr<Disk> World::new_disk() const {
   return on_level_db ? level_db_disk() : std::make_unique<MemoryDisk>();
 }

@@ -178,7 +178,6 @@ class World {
   void arm(NodeIndex index);
   void note(std::uint64_t what);
   Time time(NodeIndex index) const;
-  std::string name(NodeIndex index) const;
   template <class Text>
   void narrate(NodeIndex index, const Text& text) const;
 
