@@ -194,7 +194,8 @@ class Importer {
   std::string in_outbox() const {
     if (queued_ == 0) return "nothing was queued";
     return counted(queued_, "line") + (bad_line_ ? " before it" : "") +
-           (queued_ == 1 ? " is" : " are") + " queued, safe in the outbox";
+           (queued_ == 1 ? " was" : " were") +
+           " queued, safe in the outbox until the storage nodes have them";
   }
 
   Session& session_;

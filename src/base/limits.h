@@ -73,8 +73,6 @@ inline constexpr std::size_t kPeerConnections = 4;  // of one peer, until hellos
 inline constexpr std::size_t kSocketQueueBytes = 256 * 1024;  // handed to the kernel ahead
 inline constexpr std::uint64_t kReconnectMinMs = 100;
 inline constexpr std::uint64_t kReconnectMaxMs = 10'000;
-inline constexpr std::uint64_t kBriefConnectionMs =
-    1000;                                              // below that it is no more than an attempt
 inline constexpr std::uint64_t kOwnLookUpMs = 10'000;  // between looks for another one of us
 inline constexpr std::uint64_t kAskMs = 2000;   // for what peers have seen of us, before signing
 inline constexpr std::size_t kPeersAsked = 64;  // for that, at once

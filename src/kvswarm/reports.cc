@@ -68,7 +68,7 @@ namespace {
 Result<std::vector<log::SignedHead>> newest_heads(BytesView file) {
   KVSWARM_ASSIGN_OR_RETURN(const log::Saved saved, log::decode_saved(file));
   const auto* receipt = std::get_if<log::SavedReceipt>(&saved.body);
-  if (receipt == nullptr) return Status(StatusCode::corruption, "it is a file of another kind");
+  if (receipt == nullptr) return Status(StatusCode::usage, "it is a file of another kind");
   KVSWARM_ASSIGN_OR_RETURN(const auto facts, log::check_saved_receipt(saved.swarm, *receipt));
   std::map<NodeId, std::size_t> newest;  // entries ascend by node, and epoch within a node
   for (std::size_t i = 0; i < facts.entries.size(); ++i) {
@@ -93,7 +93,7 @@ Result<GetRequest> to_get_request(std::string key, std::uint64_t timeout_ms,
   if (options.after.empty()) return request;
   auto heads = newest_heads(options.after);
   if (!heads.ok()) {
-    return Status(StatusCode::usage, "the receipt does not hold: " + heads.status().message());
+    return heads.status().with_context("the receipt that reads are to come after");
   }
   request.after = std::move(heads).value();
   return request;

@@ -34,7 +34,7 @@ Result<std::string> choose(const RuntimeDirectoryOptions& options) {
 }
 
 Status check(const std::string& path) {
-  const std::string refused = "the runtime directory " + path + " is not used: ";
+  const std::string refused = "the runtime directory " + path + " cannot be used: ";
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   const FileDescriptor opened(::open(path.c_str(), flags));
   if (!opened.valid()) {

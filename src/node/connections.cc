@@ -51,7 +51,7 @@ void Connections::set_found_addresses(const std::vector<PeerAddress>& addresses,
     // A node that came up, or moved to another port, is worth an attempt at once.
     if (!known.empty() && known != peer.found) {
       peer.retry_at_ms = now.monotonic_ms;
-      peer.attempts = peer.brief_connections = 0;
+      peer.attempts = 0;
     }
     peer.found = std::move(known);
     if (fresh != found.end()) found.erase(fresh);
@@ -286,7 +286,6 @@ void Connections::on_received(ConnectionId id, Connection& connection, swarm::Me
   release(id, message.lane, bytes);
   if (!settle_rivals(id, connection)) return;
   connection.ready = true;
-  connection.ready_at_ms = now_.monotonic_ms;
   Peer& peer = peers_[connection.peer];
   peer.ready.insert(id);
   peer.attempts = 0;
@@ -317,7 +316,6 @@ bool Connections::settle_rivals(ConnectionId id, const Connection& connection) {
 
 void Connections::on_closed(ConnectionId id, Connection& connection, const Status& why, Time now) {
   const bool known = connection.outbound || connection.established;
-  count_brief(connection, now);
   if (known) {
     Peer& peer = peers_[connection.outbound ? connection.dialled : connection.peer];
     if (!why.ok()) peer.last_error = why.message();
@@ -356,17 +354,8 @@ void Connections::end(ConnectionId id, Connection& connection) {
   }
 }
 
-// Who hangs up right after its hello each time is no nearer than who cannot be reached.
-void Connections::count_brief(const Connection& connection, Time now) {
-  if (!connection.ready) return;
-  const bool is_brief = now.monotonic_ms < connection.ready_at_ms + limits::kBriefConnectionMs;
-  unsigned& count = peers_[connection.peer].brief_connections;
-  count = is_brief ? count + 1 : 0;
-}
-
 void Connections::back_off(Peer& peer, Time now) {
-  const unsigned failures = std::max(peer.attempts, peer.brief_connections);
-  const unsigned doublings = std::min(failures, 10U);
+  const unsigned doublings = std::min(peer.attempts, 10U);
   const std::uint64_t pause =
       std::min(limits::kReconnectMaxMs, limits::kReconnectMinMs << doublings);
   peer.retry_at_ms = now.monotonic_ms + pause / 2 + options_.random->below(pause / 2 + 1);
@@ -377,7 +366,6 @@ void Connections::drop(ConnectionId id, const Status& why) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = found->second;
-  if (!why.ok()) count_brief(connection, now_);
   if (connection.established) peers_[connection.peer].last_error = why.message();
   if (connection.outbound) {
     Peer& peer = peers_[connection.dialled];

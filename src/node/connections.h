@@ -110,8 +110,7 @@ class Connections {
     NodeId dialled;  // outbound only
     NodeId peer;     // established only
     bool established = false;
-    bool ready = false;             // hello received
-    std::uint64_t ready_at_ms = 0;  // monotonic
+    bool ready = false;  // hello received
     bool listed = false;
     bool closing = false;
     std::size_t socket_bytes = 0;  // handed to the shell and not yet sent
@@ -121,10 +120,9 @@ class Connections {
     std::set<std::string> found;  // from the registry
     std::string last_address;
     std::string last_error;
-    std::uint64_t retry_at_ms = 0;   // monotonic
-    unsigned attempts = 0;           // since the last hello
-    unsigned brief_connections = 0;  // in a row
-    bool cut_short = false;          // by the other end, before anybody had proven who was there
+    std::uint64_t retry_at_ms = 0;  // monotonic
+    unsigned attempts = 0;
+    bool cut_short = false;  // by the other end, before anybody had proven who was there
     std::size_t next_address = 0;
     std::optional<ConnectionId> dialling;
     std::set<ConnectionId> ready;
@@ -141,7 +139,6 @@ class Connections {
   void on_closed(ConnectionId id, Connection& connection, const Status& why, Time now);
   void say_farewell(ConnectionId id, Connection& connection);
   void end(ConnectionId id, Connection& connection);
-  void count_brief(const Connection& connection, Time now);
   void back_off(Peer& peer, Time now);
   void make_room_for_handshake();
   void keep_few_of(const NodeId& peer, ConnectionId newest);

@@ -494,8 +494,8 @@ void Core::tell_of_restore(const NodeId& peer, const log::Head& seen,
                      std::to_string(start.epoch) + " of its log follows " +
                      std::to_string(start.own.length) + " records";
   if (start.missing.length > 0) {
-    line += ", and " + std::to_string(start.missing.length) + " records of epoch " +
-            std::to_string(start.missing.epoch) + " are declared missing";
+    line += "; that of epoch " + std::to_string(start.missing.epoch) + " had " +
+            std::to_string(start.missing.length) + ", and those behind are declared missing";
   }
   const auto declared = std::pair(start.missing.epoch, start.missing.length);
   if (seen.length > start.own.length && std::pair(seen.epoch, seen.length) > declared) {

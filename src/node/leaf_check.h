@@ -12,7 +12,8 @@ namespace kvswarm::node {
 // A record of the log, known to stand in it; corruption when there is none of that index.
 using FindRecord = std::function<Result<log::Record>(std::uint64_t index)>;
 
-// Whether the record, which the leaf names, says that it applied the leaf's op; corruption.
+// Whether the record, which the leaf names, says that it applied the leaf's op; corruption. Of a
+// row that takes its block from that record, only the outcome says something.
 Status check_committed(const log::Record& record, const state::Leaf& leaf);
 
 // corruption, with what does not fit.

@@ -121,7 +121,7 @@ TEST_CASE("an import stops at a bad line and says what stands before it") {
     INFO(outcome.errors);
     CHECK(outcome.exit_code == 2);
     CHECK(contains(outcome.errors, "line 2501: "));
-    CHECK(contains(outcome.errors, "2,500 lines before it are queued"));
+    CHECK(contains(outcome.errors, "2,500 lines before it were queued"));
     CHECK(outcome.output.starts_with("{\"lines\":2501,\"operations\":2500,"));
   }
 }
@@ -137,7 +137,7 @@ TEST_CASE("an import that only queues does not wait; one that waits gives up in 
   command.arguments = {"-c", "config.json", "-d", "x", "import", "-", "--timeout", "300ms"};
   const Outcome waited = kvswarm::test::run(command);
   CHECK(waited.exit_code == 6);
-  CHECK(contains(waited.errors, "2 lines are queued"));
+  CHECK(contains(waited.errors, "2 lines were queued"));
   const Outcome absent = kvswarm({"import", "absent"});
   CHECK(absent.exit_code == 1);
   CHECK(contains(absent.errors, "absent"));

@@ -333,7 +333,7 @@ TEST_CASE("a bad line of an import is named; what stands before it is queued and
   INFO(outcome.errors);
   CHECK(outcome.exit_code == 2);
   CHECK(contains(outcome.errors, "line 1501"));
-  CHECK(contains(outcome.errors, "1,500 lines before it are queued"));
+  CHECK(contains(outcome.errors, "1,500 lines before it were queued"));
   // Any later verb delivers what is queued.
   CHECK(swarm.as("x", {"write", "--put.last=v", "--receipt"}).exit_code == 0);
   CHECK(swarm.export_all("x").size() == 1501);

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "sim/describe.h"
+#include "sim/script_lines.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -47,22 +48,10 @@ void Hostile::connect(Kind kind, NodeIndex target) {
 }
 
 node::Actions Hostile::on_event(const node::Event& event) {
-  node::Actions actions;
-  const auto found = [this](node::ConnectionId connection) { return lines_.find(connection); };
-  if (const auto* connected = std::get_if<node::event::Connected>(&event)) {
-    if (const auto at = found(connected->connection); at != lines_.end()) {
-      open(at->first, at->second, actions);
-    }
-  } else if (const auto* arrived = std::get_if<node::event::Arrived>(&event)) {
-    const auto at = found(arrived->connection);
-    if (at != lines_.end() && at->second.session) {
-      at->second.session->receive(arrived->bytes, Nonsense::kTime);
-      pump(at->first, at->second, actions);
-    }
-  } else if (const auto* lost = std::get_if<node::event::Lost>(&event)) {
-    lines_.erase(lost->connection);
-  }
-  return actions;
+  return follow_lines(
+      lines_, event,
+      [this](auto connection, Line& line, auto& actions) { open(connection, line, actions); },
+      [this](auto connection, Line& line, auto& actions) { pump(connection, line, actions); });
 }
 
 void Hostile::open(node::ConnectionId connection, Line& line, node::Actions& actions) {

@@ -9,6 +9,7 @@
 #include "node/holds.h"
 #include "node/rows.h"
 #include "sim/describe.h"
+#include "sim/script_lines.h"
 
 namespace kvswarm::sim {
 namespace {
@@ -52,20 +53,10 @@ void HostileMember::strike() {
 }
 
 node::Actions HostileMember::on_event(const node::Event& event) {
-  node::Actions actions;
-  if (const auto* connected = std::get_if<node::event::Connected>(&event)) {
-    const auto at = lines_.find(connected->connection);
-    if (at != lines_.end()) open(at->first, at->second, actions);
-  } else if (const auto* arrived = std::get_if<node::event::Arrived>(&event)) {
-    const auto at = lines_.find(arrived->connection);
-    if (at != lines_.end() && at->second.session) {
-      at->second.session->receive(arrived->bytes, Nonsense::kTime);
-      pump(at->first, at->second, actions);
-    }
-  } else if (const auto* lost = std::get_if<node::event::Lost>(&event)) {
-    lines_.erase(lost->connection);
-  }
-  return actions;
+  return follow_lines(
+      lines_, event,
+      [this](auto connection, Line& line, auto& actions) { open(connection, line, actions); },
+      [this](auto connection, Line& line, auto& actions) { pump(connection, line, actions); });
 }
 
 void HostileMember::open(node::ConnectionId connection, Line& line, node::Actions& actions) {

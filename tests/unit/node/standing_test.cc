@@ -271,8 +271,9 @@ TEST_CASE("F1: a restored log goes on in a new epoch, which a witness takes with
   SECTION("with it, it is taken, said to the operator, and nothing older counts any more") {
     talk.announce(announcement);
     CHECK_FALSE(talk.is_closed());
-    CHECK(talk.told.find("came back from an older copy: epoch 1 of its log follows 1 records, and "
-                         "2 records of epoch 0 are declared missing") != std::string::npos);
+    CHECK(talk.told.find("came back from an older copy: epoch 1 of its log follows 1 records; that "
+                         "of epoch 0 had 2, and those behind are declared missing") !=
+          std::string::npos);
     CHECK(pair.writer.backend->seen_heads().at(pair.storage.key.id()).head == announcement.head);
     Announcement old = announcement;
     log::Head forgotten = *head;

@@ -21,6 +21,38 @@ void relay(Talk& talk, ConnectionId one, ConnectionId other) {
   }
 }
 
+// The other side of the connection that the core dialled.
+struct Answering {
+  Answering(Talk& the_talk, const crypto::SigningKey& key) : talk(the_talk) {
+    swarm::SessionOptions options;
+    options.role = swarm::Role::responder;
+    options.swarm = talk.pair.document->swarm();
+    options.identity = &key;
+    options.random = &talk.random;
+    session.emplace(std::move(options), talk.now);
+  }
+  void answer(ConnectionId connection) {
+    talk.step(event::Connected{connection});
+    for (bool moved = true; moved;) {
+      const Bytes in = std::exchange(talk.sent[connection], {});
+      session->receive(in, talk.now);
+      for (const swarm::SessionEvent& event : session->take_events()) {
+        if (event.established) peer = event.established->peer;
+        if (event.closed) closed = event.closed->why;
+      }
+      const Bytes out = session->take_output(1 << 20, talk.now);
+      const bool is_open = talk.closed.count(connection) == 0;
+      if (!out.empty() && is_open) talk.step(event::Arrived{connection, out});
+      moved = !in.empty() || (!out.empty() && is_open);
+    }
+  }
+
+  Talk& talk;
+  std::optional<swarm::Session> session;
+  std::optional<NodeId> peer;
+  std::optional<Status> closed;
+};
+
 bool stored_anything(const Talk& talk) { return talk.here.disk.image().count(rows::next_op()) > 0; }
 
 void let_time_pass(Talk& talk) {
