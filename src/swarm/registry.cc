@@ -20,7 +20,8 @@ namespace kvswarm::swarm {
 namespace {
 
 constexpr const char* kFolder = "registry";
-constexpr int kPublishAttempts = 16;
+// A reader that never pauses takes more than half of them where it has a core to itself.
+constexpr int kPublishAttempts = 256;
 // Names of one folder that are looked at, of whatever swarm: it is ours, so this is no tight bound.
 constexpr std::size_t kMostNames = 64 * limits::kRegistryEntries;
 
