@@ -54,7 +54,7 @@ BlockPlace read_place(Reader& in) {
 constexpr std::uint8_t kApart = 0;
 constexpr std::uint8_t kShort = 1;
 
-std::uint32_t small(Reader& in, std::uint64_t most) {
+std::uint32_t read_at_most(Reader& in, std::uint64_t most) {
   const std::uint64_t number = in.varint();
   if (number > most) in.fail();
   return static_cast<std::uint32_t>(number);
@@ -63,7 +63,7 @@ std::uint32_t small(Reader& in, std::uint64_t most) {
 // The beginning of a leaf row.
 void read_leaf_place(Reader& in, LeafRow& out) {
   out.leaf.record_number = in.varint();
-  out.path_group = small(in, std::numeric_limits<std::uint32_t>::max());
+  out.path_group = read_at_most(in, std::numeric_limits<std::uint32_t>::max());
 }
 
 }  // namespace
@@ -227,10 +227,10 @@ Result<LeafRow> decode_leaf_row(const SwarmId& swarm, BytesView key, BytesView v
   KVSWARM_RETURN_IF_ERROR(name.finish("key of a leaf row"));
   Reader in(value);
   read_leaf_place(in, out);
-  out.leaf.index = small(in, limits::kBlockOps - 1);
+  out.leaf.index = read_at_most(in, limits::kBlockOps - 1);
   out.leaf.hold_number = in.varint();
   out.op_number = in.varint();
-  const std::uint32_t block = small(in, limits::kRecordBlocks);
+  const std::uint32_t block = read_at_most(in, limits::kRecordBlocks);
   RecordedBlock named;
   if (block == 0) {
     named.document_number = in.varint();

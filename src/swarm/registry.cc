@@ -20,7 +20,7 @@ namespace kvswarm::swarm {
 namespace {
 
 constexpr const char* kFolder = "registry";
-// A reader that never pauses takes more than half of them where it has a core to itself.
+// Each may be lost to a reader that looks just then, and one that never pauses looks often.
 constexpr int kPublishAttempts = 256;
 // Names of one folder that are looked at, of whatever swarm: it is ours, so this is no tight bound.
 constexpr std::size_t kMostNames = 64 * limits::kRegistryEntries;
