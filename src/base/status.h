@@ -8,7 +8,10 @@
 #include <utility>
 
 namespace kvswarm {
+
+inline Status usage(std::string message) { return {StatusCode::usage, std::move(message)}; }
 inline Status corrupt(std::string message) { return {StatusCode::corruption, std::move(message)}; }
+
 }  // namespace kvswarm
 
 // Returns from the calling function when `expression` (a Status) is an error.

@@ -20,8 +20,6 @@ bool contains(const std::vector<NodeId>& sorted, const NodeId& id) {
   return std::binary_search(sorted.begin(), sorted.end(), id);
 }
 
-Status usage(std::string message) { return {StatusCode::usage, std::move(message)}; }
-
 void write_ids(codec::Writer& out, const std::vector<NodeId>& ids) {
   out.varint(ids.size());
   for (const NodeId& id : ids) out.fixed(id);

@@ -13,7 +13,6 @@ namespace {
 
 using slicing::Measure;
 
-Status usage(std::string message) { return {StatusCode::usage, std::move(message)}; }
 Status newer(std::string message) { return {StatusCode::newer_version, std::move(message)}; }
 
 // The member, or nullptr when it is absent or null.

@@ -5,14 +5,15 @@
 #include <cstdio>
 #include <map>
 
+#include "slicing/apportion.h"
+
 namespace kvswarm::config {
 namespace {
 
+using slicing::kRing;
 using slicing::Measure;
 using slicing::Slice;
 using slicing::SliceMap;
-
-constexpr Measure kRing = Measure{1} << 64;
 
 std::string padded(std::string text, std::size_t width) {
   return text.size() >= width ? text : std::string(width - text.size(), ' ') + text;

@@ -7,13 +7,13 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "slicing/apportion.h"
 
 namespace kvswarm::config {
 namespace {
 
+using slicing::kRing;
 using slicing::Measure;
-
-constexpr Measure kRing = Measure{1} << 64;
 
 // As much of a big unsigned integer as long division by bits needs. Invariant: no leading zero
 // limbs, least limb first.

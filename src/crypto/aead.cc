@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "crypto/unsigned_bytes.h"
+
 namespace kvswarm::crypto {
 namespace {
 
@@ -11,12 +13,6 @@ static_assert(AeadNonce::kSize == crypto_aead_chacha20poly1305_ietf_NPUBBYTES);
 static_assert(XAeadNonce::kSize == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
 static_assert(kAeadTagBytes == crypto_aead_chacha20poly1305_ietf_ABYTES);
 static_assert(kAeadTagBytes == crypto_aead_xchacha20poly1305_ietf_ABYTES);
-
-const unsigned char* bytes_of(BytesView bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
-unsigned char* bytes_of(Bytes& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
 
 }  // namespace
 

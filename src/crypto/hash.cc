@@ -5,15 +5,12 @@
 #include <new>
 
 #include "base/assert.h"
+#include "crypto/unsigned_bytes.h"
 
 namespace kvswarm::crypto {
 namespace {
 
 using State = crypto_generichash_blake2b_state;
-
-const unsigned char* bytes_of(BytesView bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
 
 }  // namespace
 

@@ -2,23 +2,21 @@
 
 #include <sodium.h>
 
+#include "crypto/unsigned_bytes.h"
+
 namespace kvswarm::crypto {
 namespace {
 
 constexpr std::size_t kBlockBytes = 128;
 constexpr std::size_t kOutputBytes = HmacOutput::kSize;
 
-const unsigned char* bytes_of(BytesView bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
 // BLAKE2b-512 whose state, which holds key material here, is wiped.
-class Hasher {
+class WipedBlake2b {
  public:
-  Hasher() { crypto_generichash_blake2b_init(&state_, nullptr, 0, kOutputBytes); }
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
-  ~Hasher() { wipe(&state_, sizeof state_); }
+  WipedBlake2b() { crypto_generichash_blake2b_init(&state_, nullptr, 0, kOutputBytes); }
+  WipedBlake2b(const WipedBlake2b&) = delete;
+  WipedBlake2b& operator=(const WipedBlake2b&) = delete;
+  ~WipedBlake2b() { wipe(&state_, sizeof state_); }
 
   void add(BytesView bytes) {
     crypto_generichash_blake2b_update(&state_, bytes_of(bytes), bytes.size());
@@ -36,7 +34,7 @@ class Hasher {
 Secret<kBlockBytes> block_of(BytesView key) {
   Secret<kBlockBytes> block;
   if (key.size() > kBlockBytes) {
-    Hasher hasher;
+    WipedBlake2b hasher;
     hasher.add(key);
     const HmacOutput hashed = hasher.finish();
     std::memcpy(block.data(), hashed.data(), kOutputBytes);
@@ -59,13 +57,13 @@ constexpr BytesView kThree{"\x03", 1};
 HmacOutput hmac_blake2b(BytesView key, std::initializer_list<BytesView> parts) {
   Secret<kBlockBytes> block = block_of(key);
   exclusive_or(block, 0x36);
-  Hasher inner;
+  WipedBlake2b inner;
   inner.add(block.view());
   for (const BytesView part : parts) inner.add(part);
   const HmacOutput inner_hash = inner.finish();
 
   exclusive_or(block, 0x36 ^ 0x5c);
-  Hasher outer;
+  WipedBlake2b outer;
   outer.add(block.view());
   outer.add(inner_hash.view());
   return outer.finish();

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "base/assert.h"
+#include "crypto/unsigned_bytes.h"
 
 namespace kvswarm::crypto {
 namespace {
@@ -10,10 +11,6 @@ namespace {
 static_assert(SigningKey::kSeedBytes == crypto_sign_ed25519_SEEDBYTES);
 static_assert(NodeId::kSize == crypto_sign_ed25519_PUBLICKEYBYTES);
 static_assert(Signature::kSize == crypto_sign_ed25519_BYTES);
-
-const unsigned char* bytes_of(BytesView bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
 
 Bytes in_context(const Purpose& context, BytesView message) {
   Bytes out;

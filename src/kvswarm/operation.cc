@@ -18,8 +18,6 @@ using config::JsonValue;
 // The longest value with every byte escaped, and room for the rest.
 constexpr std::size_t kLineBytes = 6 * (limits::kValueBytes + limits::kKeyBytes) + 4096;
 
-Status usage(std::string message) { return Status(StatusCode::usage, std::move(message)); }
-
 std::string too_long(std::size_t bytes, std::size_t most) {
   return std::to_string(bytes) + " bytes long; the most is " + std::to_string(most);
 }

@@ -27,7 +27,7 @@ Outcome outcome_of(const CommittedBlock& block, std::uint32_t index) {
 namespace {
 
 // What the shortest encodings of a block and of an exception take.
-constexpr std::size_t kLeastBlockBytes = 32 + 8 + 8 + 32 + 1;
+constexpr std::size_t kLeastCommittedBlockBytes = 32 + 8 + 8 + 32 + 1;
 constexpr std::size_t kLeastExceptionBytes = 3;
 
 void write_block(const CommittedBlock& block, codec::Writer& writer) {
@@ -146,7 +146,7 @@ Result<Record> decode_record(BytesView bytes) {
   record.document = read_document(reader);
   record.time_ms = reader.u64();
   if (record.type == RecordType::apply) {
-    const std::size_t count = reader.count(limits::kRecordBlocks, kLeastBlockBytes);
+    const std::size_t count = reader.count(limits::kRecordBlocks, kLeastCommittedBlockBytes);
     if (count == 0) reader.fail();
     record.blocks.reserve(count);
     for (std::size_t i = 0; i < count && reader.ok(); ++i) {

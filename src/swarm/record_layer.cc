@@ -11,7 +11,7 @@
 namespace kvswarm::swarm {
 namespace {
 
-constexpr std::size_t kLengthBytes = 2;
+constexpr std::size_t kRecordLengthBytes = 2;
 constexpr std::size_t kLeastSealedBytes = 1 + kNoiseTagBytes;
 constexpr std::size_t kMostSealedBytes = limits::kRecordPlaintextBytes + kNoiseTagBytes;
 
@@ -57,13 +57,13 @@ bool RecordReceiver::fill_to(std::size_t bytes, BytesView* input) {
 }
 
 Result<std::optional<Bytes>> RecordReceiver::next(BytesView* input) {
-  if (!fill_to(kLengthBytes, input)) return std::optional<Bytes>();
+  if (!fill_to(kRecordLengthBytes, input)) return std::optional<Bytes>();
   const std::size_t length = codec::Reader(buffer_).u16();
   if (length < kLeastSealedBytes || length > kMostSealedBytes) {
     return Status(StatusCode::corruption, "the peer sent a record of a length that cannot be");
   }
-  if (!fill_to(kLengthBytes + length, input)) return std::optional<Bytes>();
-  Result<Bytes> plaintext = cipher_.decrypt({}, BytesView(buffer_).substr(kLengthBytes));
+  if (!fill_to(kRecordLengthBytes + length, input)) return std::optional<Bytes>();
+  Result<Bytes> plaintext = cipher_.decrypt({}, BytesView(buffer_).substr(kRecordLengthBytes));
   buffer_.clear();
   if (!plaintext.ok()) {
     return Status(StatusCode::corruption, "the peer sent a record that does not decrypt");

@@ -16,7 +16,7 @@
 namespace kvswarm::swarm {
 namespace {
 
-constexpr BytesView kMagic = "kvsentry";
+constexpr BytesView kEntryMagic = "kvsentry";
 constexpr std::uint8_t kFormat = 1;
 
 // The binary form, 4 or 16 bytes, of a numeric address in its canonical spelling.
@@ -85,7 +85,7 @@ Bytes encode_registry_entry(const RegistryEntryBody& body, const crypto::Signing
   KVSWARM_ASSERT(key.id() == body.node);
   KVSWARM_ASSERT(!body.addresses.empty() && body.addresses.size() <= limits::kPeerAddresses);
   codec::Writer writer;
-  writer.raw(kMagic).u8(kFormat).fixed(body.swarm).fixed(body.node).u64(body.wall_ms);
+  writer.raw(kEntryMagic).u8(kFormat).fixed(body.swarm).fixed(body.node).u64(body.wall_ms);
   writer.varint(body.addresses.size());
   for (const std::string& address : body.addresses) {
     KVSWARM_ASSERT(is_numeric_address(address));
@@ -97,7 +97,7 @@ Bytes encode_registry_entry(const RegistryEntryBody& body, const crypto::Signing
 
 Result<RegistryEntryBody> parse_registry_entry(BytesView bytes) {
   codec::Reader reader(bytes);
-  if (reader.raw(kMagic.size()) != kMagic || reader.u8() != kFormat) reader.fail();
+  if (reader.raw(kEntryMagic.size()) != kEntryMagic || reader.u8() != kFormat) reader.fail();
   RegistryEntryBody body;
   body.swarm = reader.fixed<SwarmId>();
   body.node = reader.fixed<NodeId>();
