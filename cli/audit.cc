@@ -1,3 +1,4 @@
+#include <kvswarm/config.h>
 #include <kvswarm/json.h>
 #include <kvswarm/verify.h>
 
@@ -20,10 +21,10 @@ class Audit final : public Verb {
         "kvswarm audit -d /tmp/a     # exit 8 while a node runs there\n"
         "kvswarm audit -d /tmp/x --against $A\n"
         "kvswarm audit -d /tmp/x --against $A --save proof && kvswarm verify proof -c config.json");
-    flags.text(
-        "--against", "ID", &against_,
-        "read the keys and the log of this storage node, and ask it for every op that it gave this "
-        "writer a receipt for");
+    flags.text("--against", "ID", &against_,
+               "the first digits of it will do: read the keys and the log of this storage node, "
+               "and ask it for every op that it gave this "
+               "writer a receipt for");
     flags.text(
         "--save", "FILE", &file_,
         "if its state does not follow from its log: a file for kvswarm verify that proves it");
@@ -32,11 +33,17 @@ class Audit final : public Verb {
 
   Status run(const Arguments&) override {
     if (against_.empty()) return audit_own();
+    return audit_other();
+  }
+
+ private:
+  Status audit_other() {
     if (!file_.empty()) {
       if (Status status = check_new_file(file_); !status.ok()) return status;
     }
     Result<std::unique_ptr<Session>> session = Session::open(node_);
     if (!session.ok()) return session.status();
+    if (Status status = complete_id((*session)->client()); !status.ok()) return status;
     Progress progress;
     const Result<AuditReport> report =
         (*session)->client().audit(against_, [&progress](const AuditReport& so_far) {
@@ -54,7 +61,25 @@ class Audit final : public Verb {
     return Status(StatusCode::corruption, report->line);
   }
 
- private:
+  // status and messages have the first digits of ids.
+  Status complete_id(Client& client) {
+    constexpr std::size_t kIdDigits = 64;
+    if (against_.size() >= kIdDigits) return Status();
+    const Result<Config> document = client.document();
+    if (!document.ok()) return document.status();
+    std::vector<std::string> found;
+    for (const auto& [id, capacity] : document->capacities()) {
+      if (id.starts_with(against_)) found.push_back(id);
+    }
+    if (found.size() != 1) {
+      return Status(StatusCode::usage, (found.empty() ? "no storage node's id begins with "
+                                                      : "several storage nodes' ids begin with ") +
+                                           shown(against_));
+    }
+    against_ = found.front();
+    return Status();
+  }
+
   Status audit_own() const {
     if (!file_.empty()) return Status(StatusCode::usage, "--save needs --against ID");
     const Result<std::string> directory = data_directory(node_.directory);
@@ -66,6 +91,9 @@ class Audit final : public Verb {
           progress.show("audit: " + with_commas(done) + " " + what);
         });
     progress.clear();
+    if (report.status().code() == StatusCode::not_found) {
+      return Status(StatusCode::failure, report.status().message());  // exit code 3 is for keys
+    }
     if (!report.ok()) return report.status();
     if (node_.json) {
       JsonObject out;
@@ -74,7 +102,9 @@ class Audit final : public Verb {
       return print_line(out.add("replayed", report->replayed).text());
     }
     if (report->length == 0) {
-      say("this directory keeps no log: there is nothing to audit");
+      say("this directory keeps no log, as a storage node's does: there is nothing to audit; what "
+          "a "
+          "writer has from storage nodes is checked with --against ID");
       return Status();
     }
     std::string line = counted(report->length, "record") + " of the log, " +

@@ -11,8 +11,10 @@ namespace {
 class Export final : public Verb {
  public:
   void declare(Flags& flags) override {
-    flags.describe("writes every key of the swarm, one JSON object per line, as import reads it",
-                   "[FILE|-]", "kvswarm -d /tmp/x export swarm.ndjson");
+    flags.describe(
+        "writes every key of the swarm, one JSON object per line, as import reads it; takes the "
+        "place of an earlier FILE once it is whole",
+        "[FILE|-]", "kvswarm -d /tmp/x export swarm.ndjson");
     flags.words(0, 1);
     declare_node(flags, &node_, "limits each read (10s)");
   }

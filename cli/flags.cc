@@ -216,11 +216,15 @@ Status Flags::check_words(const std::vector<std::string>& words) const {
 
 Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& arguments) const {
   // An unknown flag is the likelier mistake when a value seems to be missing.
+  std::string before;
   for (const std::string& argument : arguments) {
     if (argument == "--") break;
     if (looks_like_flag(argument) && !contains(names_, flag_name(argument))) {
-      return unknown(argument);
+      if (!takes_value(before)) return unknown(argument);
+      return usage(before + " has no value; one that begins with '-' is written " + before + "=" +
+                   argument);
     }
+    before = argument;
   }
   Result<Split> parts = split(arguments);
   if (!parts.ok()) return parts.status();

@@ -101,6 +101,10 @@ class Get final : public Verb {
       if (answer.ok() && !answer->found) {
         status = Status(StatusCode::not_found, "not found");
       }
+      if (answer.ok() && !after_.empty() && !answer->follows_receipt) {
+        say(after_ + " has no receipt of the node that holds " + shown(key) +
+            ": it says nothing about this key");
+      }
       if (answer.ok() && !answer->proof.empty()) {
         if (Status saved = save_file(proof_, answer->proof); !saved.ok()) return saved;
       }

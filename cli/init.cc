@@ -27,6 +27,9 @@ class Init final : public Verb {
     if (!capacities.ok()) return capacities.status();
     const Result<Config> config = Config::create(*capacities, writers_);
     if (!config.ok()) return config.status();
+    if (writers_.empty()) {
+      say("nobody may write yet: the document has no --writer; kvswarm config update adds some");
+    }
     return print(config->serialize());  // JSON, with --json or without
   }
 

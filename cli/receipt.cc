@@ -16,7 +16,7 @@ class Receipt final : public Verb {
     flags.describe("saves the receipts of earlier ops as a file that anyone can verify", "FILE",
                    "kvswarm -d /tmp/x receipt --ops 1..2 first.receipt");
     flags.words(1, 1);
-    flags.text("--ops", "A..B", &ops_, "the op numbers, from 1, both included");
+    flags.text("--ops", "A..B|A", &ops_, "the op numbers, from 1, both included");
     declare_node(flags, &node_, "give up getting hold of the directory after this time (10s)");
   }
 
@@ -26,7 +26,7 @@ class Receipt final : public Verb {
     const auto last =
         dots == std::string::npos ? first : parse_number(std::string_view(ops_).substr(dots + 2));
     if (!first || !last || *first == 0 || *last < *first) {
-      return Status(StatusCode::usage, "receipt needs --ops A..B, numbers from 1");
+      return Status(StatusCode::usage, "receipt needs --ops A..B, or --ops A: op numbers, from 1");
     }
     const std::string& path = arguments.words.front();
     if (Status status = check_new_file(path); !status.ok()) return status;

@@ -70,6 +70,11 @@ class Write final : public Verb {
     if (node_.timeout_ms && !ack_ && !receipt_ && receipt_file_.empty()) {
       return Status(StatusCode::usage, "--timeout limits --ack and --receipt; otherwise --wait");
     }
+    if (wait_ms_ && (ack_ || receipt_ || !receipt_file_.empty())) {
+      return Status(StatusCode::usage,
+                    "--wait is for writes without --ack and --receipt, which "
+                    "--timeout limits");
+    }
     if (!receipt_file_.empty()) {
       receipt_ = true;
       if (Status status = check_new_file(receipt_file_); !status.ok()) return status;
@@ -88,7 +93,7 @@ class Write final : public Verb {
     WriteOptions options;
     options.goal = ack_ && !receipt_ ? WriteGoal::stored : WriteGoal::receipted;
     if (ack_ || receipt_) {
-      options.wait_ms = node_.timeout_ms.value_or(wait_ms_.value_or(kDefaultTimeoutMs));
+      options.wait_ms = node_.timeout_ms.value_or(kDefaultTimeoutMs);
     } else {
       options.wait_ms = queue_ ? 0 : wait_ms_.value_or(kDefaultWaitMs);
     }

@@ -83,6 +83,9 @@ struct GetResult {
   std::string writer;           // id; found only
   std::uint64_t operation = 0;  // the writer's op number; found only
   std::uint64_t document = 0;   // that authorised the writer; found only
+  // With GetOptions::after: one of its receipts is the holder's, so that the answer has those
+  // writes. Else they went to other nodes, and say nothing about this key.
+  bool follows_receipt = false;
   // What kvswarm/verify.h checks: what the key held, or that there was no such key, and that the
   // holder signed just then that this was its newest state. Empty unless it was asked for.
   std::string proof{};

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "crypto/hash.h"
+#include "crypto/identity_file.h"
 #include "kvswarm/directory.h"
 #include "node/directory_audit.h"
 #include "store/level_db_store.h"
@@ -32,13 +33,24 @@ Result<DirectoryAuditReport> audit_directory(
     return Status(StatusCode::not_found, "no data directory of a node: " + directory);
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto lock, store::DataDirectoryLock::acquire(directory));
-  KVSWARM_ASSIGN_OR_RETURN(const auto store, store::LevelDbStore::open(store_path(directory)));
+  auto key = crypto::read_identity(directory);
+  if (key.status().code() == StatusCode::not_found) {
+    key = Status(StatusCode::corruption, "the file `identity` is missing in " + directory);
+  }
+  KVSWARM_RETURN_IF_ERROR(key.status());
+  // What may be damaged is looked at, and stays as it is.
+  KVSWARM_ASSIGN_OR_RETURN(const auto store,
+                           store::LevelDbStore::open_for_reading(store_path(directory)));
   KVSWARM_ASSIGN_OR_RETURN(const node::DirectoryAudit found,
                            node::audit_directory(*store, limits::kStateMemoryBytes,
                                                  [&each](const node::AuditProgress& progress) {
                                                    if (each)
                                                      each(name_of(progress.stage), progress.done);
                                                  }));
+  if (found.node != key->id()) {
+    return corrupt("the file `identity` is of node " + to_hex(key->id()) +
+                   ", and the data are those of node " + to_hex(found.node));
+  }
   return DirectoryAuditReport{to_hex(found.node), found.head.epoch, found.head.length,
                               found.keys,         found.blocks,     found.replayed};
 }

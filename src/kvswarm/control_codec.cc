@@ -80,7 +80,7 @@ void put_response(Writer& out, const node::GetOutcome& get) {
   out.u8(static_cast<std::uint8_t>(Kind::get)).u8(get.found ? 1 : 0);
   if (get.found) put_value(out, get.value);
   out.fixed(get.holder).u64(get.head.epoch).u64(get.head.length).fixed(get.head.hash);
-  out.prefixed(get.proof);
+  out.u8(get.follows_receipt ? 1 : 0).prefixed(get.proof);
 }
 
 void put_response(Writer& out, const node::ScanOutcome& scan) {
@@ -204,6 +204,7 @@ node::GetOutcome get_get(Reader& in) {
   out.head.epoch = in.u64();
   out.head.length = in.u64();
   out.head.hash = in.fixed<Hash>();
+  out.follows_receipt = flag(in);
   out.proof = in.prefixed(limits::kSavedBytes);
   return out;
 }

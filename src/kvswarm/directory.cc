@@ -99,6 +99,13 @@ std::uint64_t store_bytes(const std::string& directory) {
   return bytes;
 }
 
+Status with_damage_advice(const Status& failed) {
+  if (failed.code() != StatusCode::corruption) return failed;
+  return {failed.code(), failed.message() +
+                             "; `kvswarm restore -d NEW --from FILE` goes on from a backup, and "
+                             "docs/OPERATING.md (A damaged directory) without one"};
+}
+
 }  // namespace
 
 std::string store_path(const std::string& directory) { return directory + "/db"; }
@@ -174,7 +181,9 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
   backend.document = std::move(document);
   backend.state_memory_bytes = options.state_memory_bytes;
   backend.wall_ms = options.wall_ms.value_or(system_clock().now().wall_ms);
-  KVSWARM_ASSIGN_OR_RETURN(out.backend, node::Backend::open(std::move(backend)));
+  auto opened = node::Backend::open(std::move(backend));
+  if (!opened.ok()) return with_damage_advice(opened.status());
+  out.backend = std::move(opened).value();
   return out;
 }
 

@@ -106,6 +106,7 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) noexc
     auto opened = open_directory(directory);
     if (opened.ok()) {
       Runtime::Options inner(std::move(opened).value());
+      inner.is_node = false;
       inner.peers = std::move(peers);
       KVSWARM_ASSIGN_OR_RETURN(auto runtime, Runtime::start(std::move(inner)));
       return std::unique_ptr<Client>(std::make_unique<GatewayClient>(

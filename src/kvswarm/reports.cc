@@ -51,6 +51,7 @@ GetResult to_get_result(node::GetOutcome outcome) {
   result.holder = to_hex(outcome.holder);
   result.epoch = outcome.head.epoch;
   result.length = outcome.head.length;
+  result.follows_receipt = outcome.follows_receipt;
   if (outcome.found) {
     result.value = std::move(outcome.value.value);
     result.record = outcome.value.record_index;

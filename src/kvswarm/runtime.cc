@@ -221,6 +221,10 @@ Result<std::string> Runtime::listen(const std::string& bind, int port) {
   return address;
 }
 
+Listening Runtime::listening() const {
+  return options_.is_node ? Listening(address()) : std::nullopt;
+}
+
 void Runtime::stop_listening() {
   registry_entry_.reset();
   network_->stop_listening();

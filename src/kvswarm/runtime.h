@@ -23,6 +23,7 @@
 #include "crypto/keys.h"
 #include "kvswarm/directory.h"
 #include "kvswarm/gateway.h"
+#include "kvswarm/status_text.h"
 #include "kvswarm/store_thread.h"
 #include "net/network.h"
 #include "net/uv_loop.h"
@@ -42,6 +43,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
     explicit Options(OpenDirectory opened) : directory(std::move(opened)) {}
     OpenDirectory directory;
     std::string config_path;  // watched when not empty
+    bool is_node = true;      // else a client's, for as long as the client is there
     bool listen = false;
     std::string bind = "127.0.0.1";
     int port = -1;  // as NodeOptions::port
@@ -143,6 +145,7 @@ class Runtime final : public Gateway, private net::NetworkListener {
   bool take_call(CallId call);
   Result<std::string> listen(const std::string& bind, int port);
   void stop_listening();
+  Listening listening() const;
   void next_change();
 
   void drive(node::Event event);

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "kvswarm/runtime.h"
-#include "kvswarm/status_text.h"
 #include "node/holds.h"
 
 namespace kvswarm {
@@ -91,7 +90,8 @@ void Runtime::respond(node::action::Respond& respond) {
   }
   node::Outcome& outcome = *respond.outcome;
   if (auto* status = std::get_if<node::NodeStatus>(&outcome)) {
-    answer(Response(StatusTexts{status_text(*status), status_json(*status),
+    const Listening where = listening();
+    answer(Response(StatusTexts{status_text(*status, where), status_json(*status, where),
                                 status->document.to_json(), node::holders(status->document)}));
   } else if (auto* get = std::get_if<node::GetOutcome>(&outcome)) {
     answer(Response(std::move(*get)));

@@ -46,6 +46,24 @@ std::string refusal_json(const std::optional<log::Refusal>& refusal) {
 
 namespace {
 
+std::string destination_json(const node::DestinationStatus& destination) {
+  return JsonObject()
+      .add("node", to_hex(destination.node))
+      .add("operations", destination.ops)
+      .add("bytes", static_cast<std::uint64_t>(destination.bytes))
+      .add("blocks", destination.blocks)
+      .add("since_ms", destination.since_ms)
+      .add("why", destination.why)
+      .add_json("refusal", refusal_json(destination.refusal))
+      .text();
+}
+
+std::string node_line(const Listening& listening) {
+  if (!listening) return "node      not running; it runs with kvswarm listen or connect";
+  return listening->empty() ? "node      running, and listening nowhere"
+                            : "node      running, and listening on " + *listening;
+}
+
 std::string evidence_lines(const node::NodeStatus& status) {
   constexpr std::size_t kShown = 20;
   if (status.evidence.empty()) return {};
@@ -99,8 +117,9 @@ EvidenceTexts evidence_texts(const std::vector<node::KeptEvidence>& evidence) {
   return out;
 }
 
-std::string status_text(const node::NodeStatus& status) {
+std::string status_text(const node::NodeStatus& status, const Listening& listening) {
   std::string out = "id        " + to_hex(status.self) + "\n";
+  out += node_line(listening) + "\n";
   out += "roles     " + roles(status) + "\n";
   out += "swarm     " + to_hex(status.document.swarm()) + "\n";
   out += "document  number " + std::to_string(status.document.number()) + ", hash " +
@@ -159,7 +178,7 @@ std::string status_text(const node::NodeStatus& status) {
   return out;
 }
 
-std::string status_json(const node::NodeStatus& status) {
+std::string status_json(const node::NodeStatus& status, const Listening& listening) {
   std::vector<std::string> holds;
   for (const log::Hold& hold : status.holds) {
     holds.push_back(JsonObject()
@@ -170,15 +189,7 @@ std::string status_json(const node::NodeStatus& status) {
   }
   std::vector<std::string> destinations;
   for (const auto& destination : status.destinations) {
-    destinations.push_back(JsonObject()
-                               .add("node", to_hex(destination.node))
-                               .add("operations", destination.ops)
-                               .add("bytes", static_cast<std::uint64_t>(destination.bytes))
-                               .add("blocks", destination.blocks)
-                               .add("since_ms", destination.since_ms)
-                               .add("why", destination.why)
-                               .add_json("refusal", refusal_json(destination.refusal))
-                               .text());
+    destinations.push_back(destination_json(destination));
   }
   std::vector<std::string> peers;
   for (const auto& peer : status.peers) {
@@ -205,6 +216,8 @@ std::string status_json(const node::NodeStatus& status) {
   const log::Head& head = status.counts.head;
   return JsonObject()
       .add("id", to_hex(status.self))
+      .add("running", listening.has_value())
+      .add("listening", listening.value_or(""))
       .add("writer", status.is_writer)
       .add("storage_node", status.is_storage_node)
       .add("swarm", to_hex(status.document.swarm()))

@@ -1,6 +1,7 @@
 // A node's status for people and for programs. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "kvswarm/gateway.h"
@@ -8,9 +9,14 @@
 
 namespace kvswarm {
 
-std::string status_text(const node::NodeStatus& status);  // several lines
+// Where the node listens, or an empty text if nowhere; nullopt: no node runs there, and its status
+// was asked of the directory alone.
+using Listening = std::optional<std::string>;
+
+std::string status_text(const node::NodeStatus& status, const Listening& listening);  // many lines
+std::string status_json(const node::NodeStatus& status, const Listening& listening);  // one line
+
 EvidenceTexts evidence_texts(const std::vector<node::KeptEvidence>& evidence);
 AuditPart audit_part(node::AuditOutcome outcome);
-std::string status_json(const node::NodeStatus& status);  // one object, one line
 
 }  // namespace kvswarm

@@ -1,5 +1,7 @@
 #include <kvswarm/verify.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
@@ -26,6 +28,19 @@ Status check_age(const node::ReadFacts& read, const VerifyOptions& options) {
           "it is too old: its holder signed that state as its newest at " + utc(then_ms)};
 }
 
+// Documents of another swarm have none of the right hash.
+Status with_swarm(const Status& failed, std::string_view saved,
+                  const std::vector<Config>& documents) {
+  if (failed.code() != StatusCode::unavailable) return failed;
+  KVSWARM_ASSIGN_OR_RETURN(const log::Saved decoded, log::decode_saved(saved));
+  const bool has_one = std::any_of(documents.begin(), documents.end(), [&](const Config& config) {
+    return ConfigAccess::document(config).swarm() == decoded.swarm;
+  });
+  if (has_one) return failed;
+  return {failed.code(),
+          "it is of swarm " + to_hex(decoded.swarm) + ", and no document of that swarm was given"};
+}
+
 }  // namespace
 
 Result<Verification> verify(std::string_view saved, const std::vector<Config>& documents,
@@ -38,7 +53,9 @@ Result<Verification> verify(std::string_view saved, const std::vector<Config>& d
     }
     return std::nullopt;
   };
-  KVSWARM_ASSIGN_OR_RETURN(const node::VerifiedFacts facts, node::verify_saved(saved, find));
+  const auto verified = node::verify_saved(saved, find);
+  if (!verified.ok()) return with_swarm(verified.status(), saved, documents);
+  const node::VerifiedFacts& facts = *verified;
   if (const auto* read = std::get_if<node::ReadFacts>(&facts)) {
     if (options.max_age_ms) KVSWARM_RETURN_IF_ERROR(check_age(*read, options));
     return Verification{read_text(*read), read_json(*read)};

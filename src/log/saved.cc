@@ -41,7 +41,7 @@ bool are_all(const SavedHeader& header, std::size_t ops) {
   return decoded.ok() && decoded->op_count == ops;
 }
 
-void write_block(const SavedBlock& block, codec::Writer& out) {
+void write_saved_block(const SavedBlock& block, codec::Writer& out) {
   write_header(block.signed_header, out);
   out.varint(block.ops.size());
   const bool is_whole = are_all(block.signed_header, block.ops.size());
@@ -59,11 +59,11 @@ void write_entries(const std::vector<SavedEntry>& entries, codec::Writer& out) {
   out.varint(entries.size());
   for (const SavedEntry& entry : entries) {
     out.prefixed(encode(entry.receipt)).varint(entry.blocks.size());
-    for (const SavedBlock& block : entry.blocks) write_block(block, out);
+    for (const SavedBlock& block : entry.blocks) write_saved_block(block, out);
   }
 }
 
-SavedBlock read_block(codec::Reader& in) {
+SavedBlock read_saved_block(codec::Reader& in) {
   SavedBlock block;
   block.signed_header = read_header(in);
   const std::size_t ops = in.count(limits::kBlockOps, kLeastOpEntryBytes);
@@ -92,7 +92,8 @@ Result<std::vector<SavedEntry>> read_entries(codec::Reader& in, bool may_be_bare
     SavedEntry entry;
     const std::size_t blocks = in.count(limits::kRecordBlocks, kLeastBlockBytes);
     if (blocks == 0 && !may_be_bare) in.fail();
-    for (std::size_t j = 0; j < blocks && in.ok(); ++j) entry.blocks.push_back(read_block(in));
+    for (std::size_t j = 0; j < blocks && in.ok(); ++j)
+      entry.blocks.push_back(read_saved_block(in));
     if (!in.ok()) break;
     KVSWARM_ASSIGN_OR_RETURN(entry.receipt, decode_receipt(encoded));
     out.push_back(std::move(entry));
@@ -223,7 +224,8 @@ Bytes encode(const Saved& saved) {
 Result<Saved> decode_saved(BytesView bytes) {
   if (bytes.size() > limits::kSavedBytes) return corrupt("a saved proof is too long");
   codec::Reader in(bytes);
-  if (in.raw(kMagic.size()) != kMagic) return corrupt("no proof that kvswarm saved");
+  if (in.raw(kMagic.size()) != kMagic)
+    return corrupt("not a file that kvswarm saved (a receipt, a read or evidence)");
   const std::uint8_t kind = in.u8();
   const std::uint8_t version = in.u8();
   if (kind == 0 || version == 0) return corrupt("saved proof is malformed");

@@ -243,6 +243,7 @@ void Core::finish_scan(std::uint64_t id, const log::Head& head, const std::vecto
 void Core::finish_get(std::uint64_t id, const log::Head& head, GetOutcome outcome,
                       AnswerCheck check) {
   outcome.holder = head.node;
+  outcome.follows_receipt = reads_.at(id).epoch.has_value();
   outcome.head = log::head_ref(head);
   outcome.found = !check.values.empty();
   if (outcome.found) outcome.value = std::move(check.values.front());

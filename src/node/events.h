@@ -146,8 +146,9 @@ struct GetOutcome {
   bool found = false;
   ProvenValue value;  // found only
   NodeId holder;
-  log::HeadRef head;  // that the answer was checked against
-  Bytes proof{};      // docs/formats/saved.md; empty unless it was asked for
+  log::HeadRef head;             // that the answer was checked against
+  bool follows_receipt = false;  // one that was given has a record of this node
+  Bytes proof{};                 // docs/formats/saved.md; empty unless it was asked for
 };
 struct ScanOutcome {
   std::vector<ProvenValue> values;

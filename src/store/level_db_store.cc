@@ -217,6 +217,12 @@ Result<std::unique_ptr<Store>> LevelDbStore::open(const std::string& directory,
   return std::unique_ptr<Store>(std::move(opened).value());
 }
 
+Result<std::unique_ptr<Store>> LevelDbStore::open_for_reading(const std::string& directory) {
+  KVSWARM_ASSIGN_OR_RETURN(auto opened, open_on(Disk::not_written, directory, LevelDbOptions{}));
+  opened->refused_ = Status(StatusCode::usage, "the store is open for reading alone");
+  return std::unique_ptr<Store>(std::move(opened));
+}
+
 Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_on(Disk disk, const std::string& directory,
                                                             const LevelDbOptions& options) {
   auto parts = std::make_unique<Parts>(directory, options, disk == Disk::not_written);

@@ -56,6 +56,8 @@ class LevelDbStore final : public Store {
   static Result<std::unique_ptr<Store>> open(const std::string& directory);
   static Result<std::unique_ptr<Store>> open(const std::string& directory,
                                              const LevelDbOptions& options);
+  // As on a full disk: nothing in the directory changes, and no write succeeds.
+  static Result<std::unique_ptr<Store>> open_for_reading(const std::string& directory);
 
   ~LevelDbStore() override;
   Result<std::optional<Bytes>> get(BytesView key) override;

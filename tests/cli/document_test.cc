@@ -67,6 +67,7 @@ TEST_CASE("init refuses bad ids, capacities and writers") {
     check_refused(kvswarm({"init", "--capacity." + id + "=1"}), id);
     check_refused(kvswarm({"init", "--capacity." + kA + "=1", "--writer=" + id}), id);
   }
+  CHECK(contains(kvswarm({"init", "--capacity." + kA + "=1"}).errors, "no --writer"));
   check_refused(kvswarm({"init"}), "capacity");
   check_refused(kvswarm({"init", "--capacity." + kA + "=0"}), "capacity");
   check_refused(kvswarm({"init", "--capacity." + kA + "=1", "--writer=" + kX, "--writer=" + kX}),

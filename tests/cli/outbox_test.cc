@@ -59,6 +59,9 @@ TEST_CASE("a timeout for nothing that is waited for is refused before anything i
   const Outcome outcome = kvswarm({"write", "--put.k=v", "--timeout", "200ms"});
   CHECK(outcome.exit_code == 2);
   CHECK(contains(outcome.errors, "--timeout limits --ack and --receipt"));
+  const Outcome both = kvswarm({"write", "--put.k=v", "--ack", "--wait", "200ms"});
+  CHECK(both.exit_code == 2);
+  CHECK(contains(both.errors, "--wait is for writes without --ack"));
   const Outcome next = kvswarm({"write", "--put.k=v", "--queue", "--json"});
   CHECK(next.output.starts_with("{\"first_operation\":1,"));
 }

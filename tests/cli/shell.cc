@@ -38,13 +38,7 @@ void Shell::one_node_swarm(const std::string& node, const std::string& writer) c
   write_file(path("config.json"), outcome.output);
 }
 
-std::map<std::string, std::string> Shell::files() const {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
-    if (entry.is_regular_file()) files[entry.path().string()] = read_file(entry.path().string());
-  }
-  return files;
-}
+std::map<std::string, std::string> Shell::files() const { return files_below(folder_.path()); }
 
 bool is_one_message(const std::string& errors) {
   return errors.starts_with("kvswarm: ") && errors.ends_with('\n') &&

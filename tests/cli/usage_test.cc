@@ -105,6 +105,7 @@ TEST_CASE("empty and missing values are named") {
   check_usage(kvswarm({"init", "--writer="}), "--writer has no value");
   check_usage(kvswarm({"init", "--capacity.=5"}), "no id");
   check_usage(kvswarm({"get"}), "get needs KEY");
+  check_usage(kvswarm({"get", "-d", "x", "--timeout", "-5", "k"}), "written --timeout=-5");
   check_usage(kvswarm({"get", "-d", "x", ""}), "empty");
   check_usage(kvswarm({"get", "-d", "x", std::string(4097, 'k')}), "4096");
   check_usage(kvswarm({"write", "-d", "x"}), "nothing to write");

@@ -34,6 +34,10 @@ TEST_CASE("A4: audit checks another node by its log and receipts, and a director
         std::string::npos);
   CHECK(in_words.errors.find("from record 1 on the state could not be computed anew but for the") !=
         std::string::npos);
+  const std::string first_digits = swarm.id("a").substr(0, 8);
+  const Outcome short_form = swarm.as("x", {"audit", "--against", first_digits, "--json"});
+  REQUIRE(short_form.exit_code == 0);
+  CHECK(nlohmann::json::parse(short_form.output).at("node") == swarm.id("a"));
   CHECK(swarm.as("x", {"audit", "--against", swarm.id("x")}).exit_code == 2);
   CHECK(swarm.as("x", {"audit", "--against", "nobody"}).exit_code == 2);
   CHECK(swarm.as("x", {"audit", "--save", "file"}).exit_code == 2);
@@ -50,8 +54,38 @@ TEST_CASE("A4: audit checks another node by its log and receipts, and a director
   const nlohmann::json json = nlohmann::json::parse(swarm.as("a", {"audit", "--json"}).output);
   CHECK(json.at("node") == swarm.id("a"));
   CHECK(json.at("replayed") == 1);
-  CHECK(swarm.as("x", {"audit"}).exit_code == 0);
-  CHECK(swarm.as("nothing", {"audit"}).exit_code == 3);
+  const Outcome of_writer = swarm.as("x", {"audit"});
+  CHECK(of_writer.exit_code == 0);
+  CHECK(contains(of_writer.errors, "keeps no log"));
+  const Outcome of_nothing = swarm.as("nothing", {"audit"});
+  CHECK(of_nothing.exit_code == 1);
+  CHECK(contains(of_nothing.errors, "no data directory of a node: nothing"));
   const Outcome away = swarm.as("x", {"audit", "--against", swarm.id("a"), "--timeout", "1s"});
   CHECK(away.exit_code == 6);
+}
+
+TEST_CASE("an audit of a directory changes nothing in it, and looks at whose it is") {
+  Swarm swarm({{"a", 1}, {"b", 1}}, {"x"});
+  swarm.listen("a");
+  swarm.listen("b");
+  REQUIRE(swarm.as("x", {"write", "--put.k=1", "--receipt", "--timeout", "20s"}).exit_code == 0);
+  swarm.kill("a");  // what it leaves is in LevelDB's log
+  const auto before = kvswarm::test::files_below(swarm.path("a/db"));
+  CHECK(swarm.as("a", {"audit"}).exit_code == 0);
+  CHECK(kvswarm::test::files_below(swarm.path("a/db")) == before);
+
+  const std::string identity = swarm.path("a/identity");
+  const std::string own = kvswarm::test::read_file(identity);
+  std::filesystem::remove(identity);
+  const Outcome without = swarm.as("a", {"audit"});
+  CHECK(without.exit_code == 7);
+  CHECK(contains(without.errors, "the file `identity` is missing"));
+  std::filesystem::copy_file(swarm.path("b/identity"), identity);
+  const Outcome foreign = swarm.as("a", {"audit"});
+  CHECK(foreign.exit_code == 7);
+  CHECK(contains(foreign.errors, "is of node " + swarm.id("b")));
+  std::string damaged = own;
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  kvswarm::test::write_file(identity, damaged);
+  CHECK(swarm.as("a", {"audit"}).exit_code == 7);
 }

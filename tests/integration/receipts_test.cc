@@ -79,7 +79,7 @@ TEST_CASE(
   swarm.init({{"a", 1}}, {"x"}, "other.json");
   const Outcome missing = verify(swarm, "r", "other.json");
   CHECK(missing.exit_code == 6);
-  CHECK(contains(missing.errors, "document 1 with hash "));
+  CHECK(contains(missing.errors, "no document of that swarm was given"));
   CHECK(swarm.run({"verify", "r"}).exit_code == 2);
   CHECK(swarm.run({"verify", "no such file", "-c", "config.json"}).exit_code == 1);
   // In a folder of documents the right one is found.
@@ -152,6 +152,16 @@ TEST_CASE("a saved read is verified offline, of a key that is there and of one t
   swarm.connect("x");
   CHECK(swarm.as("x", {"get", "k", "--proof", "again.proof", "--after", "r"}).exit_code == 0);
   CHECK(swarm.as("x", {"get", "k", "--after", "k.proof"}).exit_code == 2);
+  // Of a key at the other node a receipt says nothing, and that is said.
+  const std::string holder = swarm.answers("x", {"k"}).front().at("holder");
+  std::size_t elsewhere = 0;
+  for (const std::string key : {"1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+    const Outcome other = swarm.as("x", {"get", key, "--json", "--after", "r"});
+    const bool is_elsewhere = nlohmann::json::parse(other.output).at("holder") != holder;
+    CHECK(contains(other.errors, "has no receipt of the node that holds") == is_elsewhere);
+    if (is_elsewhere) ++elsewhere;
+  }
+  CHECK(elsewhere > 0);
   swarm.stop("a");
   swarm.stop("b");
 

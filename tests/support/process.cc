@@ -49,7 +49,8 @@ void ignore_broken_pipes() {
 
 std::vector<std::string> environment_of(const Command& command) {
   std::map<std::string, std::string> variables;
-  for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR"}) {
+  for (const char* name :
+       {"PATH", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"}) {
     if (const char* value = std::getenv(name)) variables[name] = value;
   }
   variables["HOME"] = "/nonexistent";
@@ -286,6 +287,14 @@ Process::~Process() {
 
 Outcome run(Command command, int deadline_ms) {
   return Process(std::move(command)).wait(deadline_ms);
+}
+
+std::map<std::string, std::string> files_below(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files[entry.path().string()] = read_file(entry.path().string());
+  }
+  return files;
 }
 
 std::string read_file(const std::string& path) {

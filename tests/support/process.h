@@ -107,6 +107,8 @@ class Process {
 Outcome run(Command command, int deadline_ms = 20'000);
 
 std::string read_file(const std::string& path);  // throws when it cannot
+// Every regular file below the folder with its bytes, by path.
+std::map<std::string, std::string> files_below(const std::string& folder);
 void write_file(const std::string& path, const std::string& bytes);
 
 }  // namespace kvswarm::test
