@@ -22,9 +22,8 @@ class Audit final : public Verb {
         "kvswarm audit -d /tmp/x --against $A\n"
         "kvswarm audit -d /tmp/x --against $A --save proof && kvswarm verify proof -c config.json");
     flags.text("--against", "ID", &against_,
-               "the first digits of it will do: read the keys and the log of this storage node, "
-               "and ask it for every op that it gave this "
-               "writer a receipt for");
+               "read the keys and the log of this storage node (the first digits of its id will "
+               "do), and ask it for every op that it gave this writer a receipt for");
     flags.text(
         "--save", "FILE", &file_,
         "if its state does not follow from its log: a file for kvswarm verify that proves it");
@@ -102,9 +101,8 @@ class Audit final : public Verb {
       return print_line(out.add("replayed", report->replayed).text());
     }
     if (report->length == 0) {
-      say("this directory keeps no log, as a storage node's does: there is nothing to audit; what "
-          "a "
-          "writer has from storage nodes is checked with --against ID");
+      say("this directory keeps no log, as a storage node's does: there is nothing to audit; "
+          "--against ID checks what a writer has from a storage node");
       return Status();
     }
     std::string line = counted(report->length, "record") + " of the log, " +

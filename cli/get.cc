@@ -16,7 +16,8 @@ namespace {
 constexpr std::uint64_t kAskAgainMs = 50;
 constexpr std::size_t kMostKeys = 100'000;
 
-std::string found_json(const std::string& key, const GetResult& answer) {
+// `after`: a receipt was given.
+std::string found_json(const std::string& key, const GetResult& answer, bool after) {
   JsonObject object;
   object.add_bytes("key", key);
   if (answer.found) object.add_bytes("value", answer.value);
@@ -30,6 +31,7 @@ std::string found_json(const std::string& key, const GetResult& answer) {
         .add("operation", answer.operation)
         .add("document", answer.document);
   }
+  if (after) object.add("follows_receipt", answer.follows_receipt);
   // What was checked, against the state root that the holder signed.
   return object.add("proof", answer.found ? "presence" : "absence").text();
 }
@@ -82,6 +84,7 @@ class Get final : public Verb {
     if (!after_.empty()) {
       Result<std::string> receipt = read_whole_file(after_, kSavedFileBytes);
       if (!receipt.ok()) return receipt.status();
+      if (receipt->empty()) return Status(StatusCode::corruption, after_ + " is empty");
       options.after = std::move(*receipt);
     }
     Result<std::unique_ptr<Session>> session = Session::open(node_);
@@ -110,7 +113,8 @@ class Get final : public Verb {
       }
       Status printed;
       if (json) {
-        printed = print_line(answer.ok() ? found_json(key, *answer) : error_json(key, status));
+        printed = print_line(answer.ok() ? found_json(key, *answer, !after_.empty())
+                                         : error_json(key, status));
       } else if (status.ok()) {
         printed = raw_ ? print(answer->value) : print_line(answer->value);
       }

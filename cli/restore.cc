@@ -73,7 +73,11 @@ class Restore final : public Verb {
     interruption.watch([&stop] { stop = true; });
     options.interrupt = &stop;
     const Result<RestoreReport> report = restore(options);
-    if (!report.ok()) return explain_open(report.status(), *directory);
+    if (report.status().code() == StatusCode::not_found) {
+      return Status(StatusCode::failure, "no identity in " + *directory +
+                                             "; --from FILE makes the directory of a backup");
+    }
+    if (!report.ok()) return report.status();
     if (report->backup) tell(*report->backup);
     for (const auto& [node, why] : report->unreached) say("not asked: " + why);
     Status printed;

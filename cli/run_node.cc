@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
+#include <string>
 
 #include "output.h"
 #include "supervisor.h"
@@ -58,7 +60,11 @@ Status run_node(const RunFlags& run, NodeOptions options) {
   options.handle_signals = true;
   options.interrupt = &asked_to_end;
   options.on_stopping = [] { tell_supervisor("STOPPING=1"); };
-  options.on_message = [](std::string_view line) { say(line); };
+  const auto last_said = std::make_shared<std::string>();  // the node ends before it is looked at
+  options.on_message = [last_said](std::string_view line) {
+    say(line);
+    *last_said = line;
+  };
   Result<std::unique_ptr<Node>> node = Node::start(options);
   if (!node.ok() && node.status().code() == StatusCode::interrupted) return {};
   if (!node.ok()) return explain_open(node.status(), *directory);
@@ -78,7 +84,8 @@ Status run_node(const RunFlags& run, NodeOptions options) {
     if (!printed.ok()) (*node)->stop();
   }
   const Status ended = (*node)->wait();
-  return ended.ok() ? printed : ended;
+  if (ended.ok()) return printed;
+  return ended.message() == *last_said ? Status(ended.code(), "") : ended;
 }
 
 }  // namespace kvswarm::cli

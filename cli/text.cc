@@ -23,9 +23,9 @@ Result<std::uint64_t> parse_duration(const std::string& flag, std::string_view t
     std::uint64_t ms;
   };
   // "ms" before "s": the first suffix that fits counts.
-  constexpr std::array<Unit, 4> kUnits = {
-      {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
-  constexpr std::uint64_t kLongestMs = std::uint64_t{30} * 24 * 3'600'000;
+  constexpr std::array<Unit, 5> kUnits = {
+      {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+  constexpr std::uint64_t kLongestMs = std::uint64_t{30} * 86'400'000;
 
   std::string_view digits = text;
   std::uint64_t unit_ms = 1000;
@@ -38,7 +38,7 @@ Result<std::uint64_t> parse_duration(const std::string& flag, std::string_view t
   const auto number = parse_number(digits);
   if (!number) {
     return Status(StatusCode::usage,
-                  flag + ": " + shown(text) + " is no duration like 500ms, 5s or 2m");
+                  flag + ": " + shown(text) + " is no duration like 500ms, 5s, 2m, 1h, 7d or 5");
   }
   if (*number > kLongestMs / unit_ms) {
     return Status(StatusCode::usage, flag + ": " + shown(text) + " is longer than 30 days");

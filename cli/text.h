@@ -13,8 +13,8 @@ namespace kvswarm::cli {
 // Decimal digits only; nullopt on anything else or beyond 2^64 - 1.
 std::optional<std::uint64_t> parse_number(std::string_view text);
 
-// "500ms", "5s", "2m", "1h", or plain seconds, up to 30 days, in milliseconds. `flag` is named in
-// the error (usage).
+// "500ms", "5s", "2m", "1h", "7d" or plain seconds, up to 30 days, in milliseconds. `flag` is named
+// in the error (usage).
 Result<std::uint64_t> parse_duration(const std::string& flag, std::string_view text);
 
 // "4096", "512K", "256M" or "2G", in bytes; K, M and G are 2^10, 2^20 and 2^30. `flag` is named in

@@ -72,8 +72,7 @@ class Write final : public Verb {
     }
     if (wait_ms_ && (ack_ || receipt_ || !receipt_file_.empty())) {
       return Status(StatusCode::usage,
-                    "--wait is for writes without --ack and --receipt, which "
-                    "--timeout limits");
+                    "--wait is for writes without --ack and --receipt; --timeout limits these");
     }
     if (!receipt_file_.empty()) {
       receipt_ = true;

@@ -18,6 +18,7 @@ const char* name_of(node::AuditProgress::Stage stage) {
     case node::AuditProgress::Stage::state: return "keys";
     case node::AuditProgress::Stage::blocks: return "blocks";
     case node::AuditProgress::Stage::replay: return "records computed anew";
+    case node::AuditProgress::Stage::rows: return "rows";
   }
   return "rows";
 }
@@ -30,7 +31,7 @@ Result<DirectoryAuditReport> audit_directory(
   crypto::initialise();
   std::error_code ignored;
   if (!std::filesystem::is_directory(store_path(directory), ignored)) {
-    return Status(StatusCode::not_found, "no data directory of a node: " + directory);
+    return Status(StatusCode::not_found, directory + " holds no data of a node (no folder `db`)");
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto lock, store::DataDirectoryLock::acquire(directory));
   auto key = crypto::read_identity(directory);
@@ -39,20 +40,20 @@ Result<DirectoryAuditReport> audit_directory(
   }
   KVSWARM_RETURN_IF_ERROR(key.status());
   // What may be damaged is looked at, and stays as it is.
-  KVSWARM_ASSIGN_OR_RETURN(const auto store,
-                           store::LevelDbStore::open_for_reading(store_path(directory)));
-  KVSWARM_ASSIGN_OR_RETURN(const node::DirectoryAudit found,
-                           node::audit_directory(*store, limits::kStateMemoryBytes,
-                                                 [&each](const node::AuditProgress& progress) {
-                                                   if (each)
-                                                     each(name_of(progress.stage), progress.done);
-                                                 }));
-  if (found.node != key->id()) {
+  const auto opened = store::LevelDbStore::open_for_reading(store_path(directory));
+  if (!opened.ok()) return with_damage_advice(opened.status());
+  const auto& store = *opened;
+  const auto tell = [&each](const node::AuditProgress& progress) {
+    if (each) each(name_of(progress.stage), progress.done);
+  };
+  const auto found = node::audit_directory(*store, limits::kStateMemoryBytes, tell);
+  if (!found.ok()) return with_damage_advice(found.status());
+  if (found->node != key->id()) {
     return corrupt("the file `identity` is of node " + to_hex(key->id()) +
-                   ", and the data are those of node " + to_hex(found.node));
+                   ", and the data are those of node " + to_hex(found->node));
   }
-  return DirectoryAuditReport{to_hex(found.node), found.head.epoch, found.head.length,
-                              found.keys,         found.blocks,     found.replayed};
+  return DirectoryAuditReport{to_hex(found->node), found->head.epoch, found->head.length,
+                              found->keys,         found->blocks,     found->replayed};
 }
 
 }  // namespace kvswarm

@@ -99,11 +99,16 @@ std::uint64_t store_bytes(const std::string& directory) {
   return bytes;
 }
 
-Status with_damage_advice(const Status& failed) {
-  if (failed.code() != StatusCode::corruption) return failed;
-  return {failed.code(), failed.message() +
-                             "; `kvswarm restore -d NEW --from FILE` goes on from a backup, and "
-                             "docs/OPERATING.md (A damaged directory) without one"};
+// A node that begins a new log beside its own old one contradicts itself (promise F1).
+Status check_data_not_lost(const std::string& directory) {
+  std::error_code ignored;
+  const bool has_listened = std::filesystem::exists(port_path(directory), ignored);
+  const bool has_store = std::filesystem::exists(store_path(directory) + "/CURRENT", ignored);
+  if (!has_listened || has_store) return {};
+  return {StatusCode::corruption, "a node listened on " + directory +
+                                      " (file `port`), and its data (`db`) are gone: `kvswarm "
+                                      "restore -d " +
+                                      directory + " -c FILE` declares what it lacks and goes on"};
 }
 
 }  // namespace
@@ -125,6 +130,13 @@ Status check_identity_not_lost(const std::string& directory) {
   return {StatusCode::failure, directory +
                                    " holds a node's data (db) and no identity: put its file "
                                    "`identity` back, or use another directory"};
+}
+
+Status with_damage_advice(const Status& failed) {
+  if (failed.code() != StatusCode::corruption) return failed;
+  return {failed.code(), failed.message() +
+                             "; `kvswarm restore -d NEW --from FILE` goes on from a backup, and "
+                             "docs/OPERATING.md (A damaged directory) without one"};
 }
 
 std::uint16_t last_port(const std::string& directory) {
@@ -156,7 +168,10 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
   if (!options.config_path.empty()) {
     KVSWARM_ASSIGN_OR_RETURN(document, config::load_document(options.config_path));
   }
-  if (options.create_identity) KVSWARM_RETURN_IF_ERROR(check_identity_not_lost(options.directory));
+  KVSWARM_RETURN_IF_ERROR(check_identity_not_lost(options.directory));
+  if (!options.open_store && !options.restores) {
+    KVSWARM_RETURN_IF_ERROR(check_data_not_lost(options.directory));
+  }
   auto key = options.create_identity
                  ? crypto::open_or_create_identity(options.directory, crypto::system_random())
                  : crypto::read_identity(options.directory);
@@ -182,6 +197,7 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
   backend.state_memory_bytes = options.state_memory_bytes;
   backend.wall_ms = options.wall_ms.value_or(system_clock().now().wall_ms);
   auto opened = node::Backend::open(std::move(backend));
+  if (!opened.ok() && options.open_store) return opened.status();
   if (!opened.ok()) return with_damage_advice(opened.status());
   out.backend = std::move(opened).value();
   return out;

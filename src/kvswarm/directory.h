@@ -16,6 +16,8 @@ namespace kvswarm {
 
 // failure where there is a store without an identity: a new one would not be its owner.
 Status check_identity_not_lost(const std::string& directory);
+// Corruption of what a directory holds, with what to do about it; any other status as it is.
+Status with_damage_advice(const Status& failed);
 std::string store_path(const std::string& directory);
 std::string port_path(const std::string& directory);
 std::uint16_t last_port(const std::string& directory);  // that its node listened on; 0: none
@@ -39,6 +41,7 @@ struct DirectoryOptions {
   std::string directory;
   std::string config_path;  // may be empty
   bool create_identity = false;
+  bool restores = false;  // goes on although the data of a node that listened here are gone
   node::Backend::StoreOpener open_store;                         // empty: LevelDB in the directory
   std::optional<std::uint64_t> wall_ms;                          // empty: the system's clock
   std::uint64_t state_memory_bytes = limits::kStateMemoryBytes;  // as in Applier::Options

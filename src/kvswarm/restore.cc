@@ -34,6 +34,7 @@ Result<RestoreReport> ask_and_declare(const RestoreOptions& options,
   DirectoryOptions directory;
   directory.directory = options.directory;
   directory.config_path = options.config_path;
+  directory.restores = true;
   KVSWARM_ASSIGN_OR_RETURN(auto opened, open_directory(directory));
   const auto answer = std::make_shared<std::promise<Result<node::Outcome>>>();
   auto future = answer->get_future();

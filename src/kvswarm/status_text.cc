@@ -42,10 +42,6 @@ std::string refusal_json(const std::optional<log::Refusal>& refusal) {
       .text();
 }
 
-}  // namespace
-
-namespace {
-
 std::string destination_json(const node::DestinationStatus& destination) {
   return JsonObject()
       .add("node", to_hex(destination.node))
@@ -133,7 +129,10 @@ std::string status_text(const node::NodeStatus& status, const Listening& listeni
   if (status.counts.has_log) {
     out += "log       " + count(status.counts.head.length, "record") + ", " +
            count(status.counts.head.live_keys, "key") + ", " +
-           count(status.counts.head.live_bytes, "byte") + "\n";
+           count(status.counts.head.live_bytes, "byte");
+    const std::uint64_t epoch = status.counts.head.epoch;
+    if (epoch > 0) out += "; in epoch " + std::to_string(epoch) + " of it";
+    out += "\n";
   }
   if (status.counts.disk_bytes > 0) {
     out += "disk      " + count(status.counts.disk_bytes, "byte");

@@ -25,11 +25,15 @@ class Auditing {
 
   Result<DirectoryAudit> run() {
     KVSWARM_RETURN_IF_ERROR(read_head());
-    if (out_.head.length == 0) return out_;
+    if (out_.head.length == 0) {
+      KVSWARM_RETURN_IF_ERROR(read_all());
+      return out_;
+    }
     KVSWARM_RETURN_IF_ERROR(check_log());
     KVSWARM_RETURN_IF_ERROR(check_state());
     KVSWARM_RETURN_IF_ERROR(check_blocks());
     KVSWARM_RETURN_IF_ERROR(replay());
+    KVSWARM_RETURN_IF_ERROR(read_all());
     return out_;
   }
 
@@ -51,6 +55,7 @@ class Auditing {
   Result<std::uint64_t> first_not_whole() const;
   Result<bool> is_whole(const log::Record& record, std::uint64_t index) const;
   Status replay();
+  Status read_all() const;
   Result<log::Record> record_at(std::uint64_t index) const;
   void tell(Stage stage, std::uint64_t done) const {
     constexpr std::uint64_t kEvery = 1024;
@@ -288,6 +293,13 @@ Status Auditing::replay() {
     KVSWARM_RETURN_IF_ERROR(fold.add(std::move(changes), record.state_root));
   }
   return {};
+}
+
+Status Auditing::read_all() const {
+  const auto cursor = store_.cursor();
+  std::uint64_t rows = 0;
+  for (cursor->seek({}); cursor->valid(); cursor->next()) tell(Stage::rows, rows++);
+  return cursor->status();
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 // signed head); the state (each leaf with value, op, block, signature and record, and the root over
 // all of them); the blocks (signature, record); and replay: the state root that each record signs
 // is computed anew from its ops, as far as all ops since the first record are there. A storage node
-// keeps no op that was overwritten or deleted, so that this ends where the first one went.
+// keeps no op that was overwritten or deleted, so that this ends where the first one went. Last,
+// every row is read, those of other tables too: the store looks at its checksums then, also of what
+// was overwritten and is still in its files. A node without a log has only that.
 //
 // Memory: the state's trie and a number for each record. Nothing is written. Blocking; thread:
 // whoever has the store.
@@ -20,9 +22,9 @@
 namespace kvswarm::node {
 
 struct AuditProgress {
-  enum class Stage { log, state, blocks, replay };
+  enum class Stage { log, state, blocks, replay, rows };
   Stage stage = Stage::log;
-  std::uint64_t done = 0;  // records, keys, blocks, records
+  std::uint64_t done = 0;  // records, keys, blocks, records, rows
 };
 
 struct DirectoryAudit {

@@ -169,6 +169,11 @@ std::optional<log::SavedHeader> Outbox::contradicted_by(const NodeId& destinatio
 
 Result<Bytes> Outbox::saved_receipt(std::uint64_t first_op, std::uint64_t last_op) const {
   if (first_op == 0 || last_op < first_op) return Status(StatusCode::usage, "no such ops");
+  if (next_op_ == 1) return Status(StatusCode::usage, "this node has written nothing");
+  if (last_op >= next_op_) {
+    return Status(StatusCode::usage, "there is no op " + std::to_string(last_op) +
+                                         " yet: the last one is " + std::to_string(next_op_ - 1));
+  }
   Collecting collecting;
   collecting.store = options_.store;
   collecting.swarm = options_.swarm;

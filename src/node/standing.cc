@@ -3,9 +3,9 @@
 namespace kvswarm::node {
 namespace {
 
-std::string words(const log::HeadRef& head) {
-  std::string out = std::to_string(head.length) + " records";
-  if (head.epoch > 0) out += " in epoch " + std::to_string(head.epoch);
+std::string words(const log::HeadRef& head, bool with_epoch) {
+  std::string out = std::to_string(head.length) + (head.length == 1 ? " record" : " records");
+  if (with_epoch) out += " in epoch " + std::to_string(head.epoch);
   return out;
 }
 
@@ -18,12 +18,15 @@ std::string words(const rows::BlockPlace& place) {
 }  // namespace
 
 std::string describe(const AheadHead& ahead) {
-  const std::string stored = words(ahead.own) + " are stored here";
+  const bool with_epochs = ahead.known.epoch > 0 || ahead.own.epoch > 0;
+  const std::string known = words(ahead.known, with_epochs);
+  const std::string stored =
+      words(ahead.own, with_epochs) + (ahead.own.length == 1 ? " is" : " are") + " stored here";
   if (ahead.known.epoch == ahead.own.epoch && ahead.known.length <= ahead.own.length) {
-    return "this node signed a log of " + words(ahead.known) +
+    return "this node signed a log of " + known +
            " that is not the beginning of the one stored here, though " + stored;
   }
-  return "this node signed a log of " + words(ahead.known) + ", and only " + stored;
+  return "this node signed a log of " + known + ", and only " + stored;
 }
 
 std::string describe(const AheadStream& ahead) {

@@ -4,6 +4,7 @@
 #include "support/catch.h"
 
 using kvswarm::test::contains;
+using kvswarm::test::eventually;
 using kvswarm::test::Outcome;
 using kvswarm::test::Swarm;
 
@@ -59,7 +60,7 @@ TEST_CASE("A4: audit checks another node by its log and receipts, and a director
   CHECK(contains(of_writer.errors, "keeps no log"));
   const Outcome of_nothing = swarm.as("nothing", {"audit"});
   CHECK(of_nothing.exit_code == 1);
-  CHECK(contains(of_nothing.errors, "no data directory of a node: nothing"));
+  CHECK(contains(of_nothing.errors, "nothing holds no data of a node"));
   const Outcome away = swarm.as("x", {"audit", "--against", swarm.id("a"), "--timeout", "1s"});
   CHECK(away.exit_code == 6);
 }
@@ -88,4 +89,51 @@ TEST_CASE("an audit of a directory changes nothing in it, and looks at whose it 
   damaged.back() = static_cast<char>(damaged.back() ^ 1);
   kvswarm::test::write_file(identity, damaged);
   CHECK(swarm.as("a", {"audit"}).exit_code == 7);
+}
+
+TEST_CASE("an audit finds damage in what was overwritten and is still in the files") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  const std::string old(100'000, 'o');
+  kvswarm::test::write_file(swarm.path("old"), old);
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put-file.k=old", "--receipt", "--timeout", "20s"}).exit_code ==
+          0);
+  swarm.stop("a");
+  swarm.listen("a");  // puts what is in LevelDB's log into a table
+  REQUIRE(swarm.as("x", {"write", "--put.k=new", "--receipt", "--timeout", "20s"}).exit_code == 0);
+  swarm.stop("a");
+  REQUIRE(swarm.as("a", {"audit"}).exit_code == 0);
+  std::size_t damaged = 0;
+  for (auto& [path, bytes] : kvswarm::test::files_below(swarm.path("a/db"))) {
+    const std::size_t at = bytes.find(old.substr(0, 1000));
+    if (!path.ends_with(".ldb") || at == std::string::npos) continue;
+    std::string altered = bytes;
+    altered[at + 500] = 'x';
+    kvswarm::test::write_file(path, altered);
+    ++damaged;
+  }
+  REQUIRE(damaged == 1);
+  const Outcome found = swarm.as("a", {"audit"});
+  CHECK(found.exit_code == 7);
+  CHECK(contains(found.errors, "goes on from a backup"));
+}
+
+TEST_CASE("F1: a node whose data are gone begins no other log; without a backup it is refilled") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  swarm.listen("a");
+  REQUIRE(swarm.as("x", {"write", "--put.k=v", "--receipt", "--timeout", "20s"}).exit_code == 0);
+  swarm.stop("a");
+  std::filesystem::rename(swarm.path("a/db"), swarm.path("damaged"));
+  for (const char* verb : {"listen", "connect", "status"}) {
+    const Outcome refused = swarm.as("a", {verb});
+    CHECK(refused.exit_code == 7);
+    CHECK(contains(refused.errors, "kvswarm restore -d a -c FILE"));
+  }
+  swarm.connect("x");
+  const Outcome restored = swarm.as("a", {"restore"});
+  INFO(restored.errors);
+  REQUIRE(restored.exit_code == 0);
+  CHECK(contains(restored.output, "a log of 2 records, and only 0 records are stored here"));
+  swarm.listen("a");
+  CHECK(eventually([&] { return swarm.as("x", {"get", "k"}).output == "v\n"; }));
 }

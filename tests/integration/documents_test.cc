@@ -326,3 +326,41 @@ TEST_CASE("a directory whose document has parted from its nodes' reads nothing, 
   CHECK(read.exit_code == 5);
   CHECK(contains(read.errors, "but another one of that number"));
 }
+
+TEST_CASE(
+    "two documents with one number are kept as evidence, which is shown, saved and verified") {
+  Swarm swarm({{"a", 1}}, {"x"});
+  std::filesystem::create_directory(swarm.path("documents"));
+  std::filesystem::copy(swarm.path("config.json"), swarm.path("documents/1.json"));
+  std::filesystem::copy(swarm.path("config.json"), swarm.path("other.json"));
+  update(swarm, {"--writer=" + swarm.id("y")}, "config.json");
+  update(swarm, {"--writer=" + swarm.id("z")}, "other.json");
+  std::filesystem::copy(swarm.path("config.json"), swarm.path("documents/2.json"));
+  std::filesystem::copy(swarm.path("other.json"), swarm.path("documents/other-2.json"));
+  swarm.listen("a");
+  const Outcome none = swarm.as("a", {"evidence"});
+  CHECK(none.exit_code == 0);
+  CHECK(contains(none.errors, "no evidence against anybody"));
+  CHECK(swarm.run({"-d", "x", "-c", "other.json", "get", "k"}).exit_code != 0);
+
+  const Outcome shown = swarm.as("a", {"evidence"});
+  CHECK(contains(shown.output, "there are two documents with number 2"));
+  const nlohmann::json facts =
+      nlohmann::json::parse(swarm.as("a", {"evidence", "--json"}).output).at("evidence");
+  CHECK(facts.at("type") == "documents");
+  CHECK(swarm.status("a").at("evidence").size() == 1);
+  REQUIRE(swarm.as("a", {"evidence", "--save", "found"}).exit_code == 0);
+  const auto saved = kvswarm::test::files_below(swarm.path("found"));
+  REQUIRE(saved.size() == 1);
+  const std::string file = saved.begin()->first;
+  const Outcome verified = swarm.run({"verify", file, "-c", "documents"});
+  INFO(verified.errors);
+  CHECK(verified.exit_code == 0);
+  CHECK(contains(verified.output, "It does not say who made them."));
+  CHECK(swarm.run({"verify", file, "-c", "config.json"}).exit_code == 6);
+  // Those that are there stay.
+  write_file(file, "kept");
+  CHECK(swarm.as("a", {"evidence", "--save", "found"}).exit_code == 0);
+  CHECK(kvswarm::test::read_file(file) == "kept");
+  CHECK(swarm.as("a", {"evidence", "--save", "config.json/folder"}).exit_code == 1);
+}

@@ -116,7 +116,8 @@ TEST_CASE("a receipt file is asked of a running node, too, and never takes anoth
         nlohmann::json{{"file", "later"}, {"first_operation", 2}, {"last_operation", 3}});
   CHECK(outcomes(swarm, "later", swarm.id("x")) ==
         std::map<std::string, std::string>{{"l", "applied"}, {"m", "applied"}});
-  CHECK(swarm.as("x", {"receipt", "--ops", "3..4", "more"}).exit_code == 6);
+  CHECK(swarm.as("x", {"receipt", "--ops", "3..4", "more"}).exit_code == 2);
+  CHECK(swarm.as("a", {"receipt", "--ops", "1", "more"}).exit_code == 2);
   CHECK(swarm.as("x", {"receipt", "--ops", "0..1", "more"}).exit_code == 2);
   CHECK_FALSE(std::filesystem::exists(swarm.path("more")));
 }
@@ -152,6 +153,8 @@ TEST_CASE("a saved read is verified offline, of a key that is there and of one t
   swarm.connect("x");
   CHECK(swarm.as("x", {"get", "k", "--proof", "again.proof", "--after", "r"}).exit_code == 0);
   CHECK(swarm.as("x", {"get", "k", "--after", "k.proof"}).exit_code == 2);
+  kvswarm::test::write_file(swarm.path("empty"), "");
+  CHECK(swarm.as("x", {"get", "k", "--after", "empty"}).exit_code == 7);
   // Of a key at the other node a receipt says nothing, and that is said.
   const std::string holder = swarm.answers("x", {"k"}).front().at("holder");
   std::size_t elsewhere = 0;
@@ -159,6 +162,7 @@ TEST_CASE("a saved read is verified offline, of a key that is there and of one t
     const Outcome other = swarm.as("x", {"get", key, "--json", "--after", "r"});
     const bool is_elsewhere = nlohmann::json::parse(other.output).at("holder") != holder;
     CHECK(contains(other.errors, "has no receipt of the node that holds") == is_elsewhere);
+    CHECK(nlohmann::json::parse(other.output).at("follows_receipt") != is_elsewhere);
     if (is_elsewhere) ++elsewhere;
   }
   CHECK(elsewhere > 0);

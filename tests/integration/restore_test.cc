@@ -45,7 +45,7 @@ TEST_CASE("F1: a storage node put back from an older copy exits 5, and a restore
   const Outcome stopped = swarm.as("a", {"listen"});
   INFO(stopped.errors);
   CHECK(stopped.exit_code == 5);
-  CHECK(contains(stopped.errors, newest + " records, and only " + older + " records"));
+  CHECK(contains(stopped.errors, newest + " records, and only " + older + " record"));
   CHECK(contains(stopped.errors, "kvswarm restore -d a"));
   CHECK(std::to_string(swarm.length("a")) == older);
 

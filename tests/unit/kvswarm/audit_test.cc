@@ -170,7 +170,7 @@ TEST_CASE("A4: a directory is audited while no node runs there") {
   CHECK(found->keys == 2);
   CHECK(found->blocks == 1);
   CHECK(found->replayed == 2);
-  CHECK(told.size() == 4);
+  CHECK(told.size() == 5);
   CHECK(audit_directory(swarm.folder / "x", {})->length == 0);
   CHECK(audit_directory(swarm.folder / "nothing", {}).status().code() == StatusCode::not_found);
 }

@@ -169,7 +169,7 @@ TEST_CASE("F1: a node that is proved to be behind stops: nothing is signed, sent
   talk.exchange();
   REQUIRE(talk.ended.has_value());
   CHECK(talk.ended->code() == StatusCode::conflict);
-  CHECK(talk.ended->message().find("7 records, and only 1 records") != std::string::npos);
+  CHECK(talk.ended->message().find("7 records, and only 1 record is stored") != std::string::npos);
   CHECK(talk.is_closed());
   CHECK(talk.count(MessageType::announcement) == 0);
   CHECK(talk.count(MessageType::receipt) == 0);
