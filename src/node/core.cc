@@ -102,6 +102,14 @@ void Core::settle_turn() {
   connections_.pump(now_, actions_);
 }
 
+std::size_t Core::held_bytes(ConnectionId connection) const {
+  const auto found = ahead_.find(connection);
+  std::size_t bytes = 0;
+  if (found == ahead_.end()) return bytes;
+  for (const Connections::Incoming& held : found->second) bytes += held.message.payload.size();
+  return bytes;
+}
+
 std::uint64_t Core::next_tick_ms() const {
   std::uint64_t next = connections_.next_tick_ms();
   // What is due already was looked at in this step and waits for something else than time.

@@ -70,6 +70,8 @@ class Core {
   std::size_t queued_bytes(ConnectionId connection) const {
     return connections_.queued_bytes(connection);
   }
+  // Of messages that refer to what the peer has yet to tell: their credit stays taken.
+  std::size_t held_bytes(ConnectionId connection) const;
 
  private:
   // A head of another node that this one accepted, with earlier ones that are still referred to.

@@ -9,8 +9,7 @@
 #include "sim/false_state.h"
 #include "sim/fast_crypto.h"
 #include "sim/faults.h"
-#include "sim/hostile.h"
-#include "sim/hostile_member.h"
+#include "sim/hostile_nodes.h"
 #include "sim/liar.h"
 #include "sim/log_checks.h"
 #include "sim/nonce_watch.h"
@@ -32,6 +31,7 @@ class Episode {
       : world_(options.seed),
         began_ms_(world_.now_ms()),
         history_(world_),
+        hostile_(world_, history_),
         liar_(world_),
         watch_(world_) {
     world_.tell_story = options.tell_story;
@@ -54,12 +54,7 @@ class Episode {
     out.faults["restores"] = older_copies_->restores();
     out.faults["rot"] = older_copies_->rotten();
     out.faults["lies"] = liar_.lies();
-    if (hostile_) {
-      for (const auto& [kind, count] : hostile_->counts()) out.faults["hostile"] += count;
-    }
-    if (member_) {
-      for (const auto& [kind, count] : member_->counts()) out.faults["hostile_writer"] += count;
-    }
+    hostile_.add_counts(out.faults);
     out.counts["ops"] = history_.ops().size();
     out.counts["reads"] = history_.reads().size();
     out.counts["undecided"] = history_.undecided();
@@ -90,14 +85,10 @@ class Episode {
     for (NodeIndex i = 0; i < writers; ++i) swarm_.writers.push_back(storage + i);
     // Now and then a storage node writes, too.
     if (once_in(3)) swarm_.writers.push_back(0);
-    std::vector<NodeIndex> writers_listed = swarm_.writers;
-    if (once_in(5)) {
-      member_.emplace(world_, history_);
-      member_->meet(nodes_, storage);
-      swarm_.hostile = member_->index();
-      writers_listed.push_back(member_->index());
-    }
-    world_.found(capacities, writers_listed);
+    HostileNodes::Listed listed{std::move(capacities), swarm_.writers, {}};
+    hostile_.draw_listed(nodes_, storage, listed);
+    swarm_.hostile = hostile_.writer();
+    world_.found(listed.capacities, listed.writers, listed.readers);
     world_.sweep_bytes = once_in(2) ? 4 * 1024 : limits::kSweepBytes;
   }
 
@@ -114,7 +105,8 @@ class Episode {
     copies_ = 1 + below(3);
     history_.has_liars = once_in(5);
     liar_.is_on = history_.has_liars;
-    if (once_in(5)) hostile_.emplace(world_, nodes_);
+    hostile_.draw_strangers(nodes_);
+    hostile_.begin();
   }
 
   // --- the time of the faults --------------------------------------------------------------------
@@ -122,12 +114,12 @@ class Episode {
   Status live() {
     world_.watch_request = [this](NodeIndex index, const node::StoreRequest& request) {
       liar_.watch(index, request);
-      if (member_) member_->watch(index, request);
+      hostile_.watch(index, request);
       note_offered(request);
     };
     world_.change_reply = [this](NodeIndex index, node::StoreReply& reply) {
       watch_.saw(index, reply);
-      if (member_) member_->watch_reply(index, reply);
+      hostile_.watch_reply(index, reply);
       note_committed(reply);
       liar_.change(index, reply);
     };
@@ -135,11 +127,11 @@ class Episode {
     world_.run_for(below(3000));
     for (std::uint64_t i = 0; i < steps_; ++i) {
       if (once_in(fault_every_)) faults_->inject();
-      if (hostile_ && once_in(6)) hostile_->strike();
-      if (member_ && once_in(6)) member_->strike();
+      hostile_.strike();
       if (history_.has_documents && once_in(12)) change_documents();
       if (history_.has_restores) KVSWARM_RETURN_IF_ERROR(copies(i));
       use();
+      hostile_.use();
       world_.run_for(below(gap_ms_));
       KVSWARM_RETURN_IF_ERROR(history_.settle());
       KVSWARM_RETURN_IF_ERROR(check_standing());
@@ -154,8 +146,6 @@ class Episode {
     offered_.clear();
     for (const auto& item : commit->items) {
       offered_.push_back(log::block_hash(world_.document().swarm(), item.block.header));
-      if (hostile_) hostile_->saw_block(log::encode(item.block));
-      if (member_) member_->saw_block(log::encode(item.block));
       const auto [known, is_new] =
           blocks_.try_emplace(offered_.back(), LogChecks::Offered{item.block});
       // Its header may have come before with a body that somebody had altered.
@@ -179,7 +169,8 @@ class Episode {
     // What was answered before is known; a failure shows at the next settle().
     if (const Status settled = history_.settle(); !settled.ok() && early_.ok()) early_ = settled;
     history_.forget_open(node);
-    if (member_) member_->goes_down(node);
+    hostile_.goes_down(node);
+    if (history_.hostile_holder) history_.forget_shown(node, *history_.hostile_holder);
     // Which head was seen last is not synced: it tells of holders that go back, and only liars do.
     if (history_.has_liars) history_.forget_shown(node);
   }
@@ -188,8 +179,7 @@ class Episode {
   Status check_standing() {
     KVSWARM_RETURN_IF_ERROR(early_);
     KVSWARM_RETURN_IF_ERROR(watch_.check());
-    if (hostile_) KVSWARM_RETURN_IF_ERROR(hostile_->check());
-    if (member_) KVSWARM_RETURN_IF_ERROR(member_->check());
+    KVSWARM_RETURN_IF_ERROR(hostile_.check());
     for (NodeIndex i = 0; i < nodes_; ++i) {
       if (world_.ended(i)) {
         return broken("F1: " + name(i) + " stopped: " + world_.ended(i)->message());
@@ -258,6 +248,7 @@ class Episode {
     auto& list = documents_.back().is_writer(writer) ? changes.remove_writers : changes.add_writers;
     list = {writer};
     documents_.push_back(documents_.back().updated(changes).value());
+    if (once_in(2)) hostile_.hear_document(documents_.back());
   }
 
   bool is_writer(NodeIndex node) const {
@@ -334,7 +325,7 @@ class Episode {
   void is_back(NodeIndex node) {
     in_force_.erase(node);
     watch_.trust(node);
-    if (member_) member_->is_back(node);
+    hostile_.is_back(node);
   }
 
   // In each of its parts a copy is made and put back.
@@ -348,14 +339,15 @@ class Episode {
 
   Status come_to_rest() {
     liar_.is_on = false;
-    if (hostile_) hostile_->stop();
-    if (member_) member_->stop();
     KVSWARM_RETURN_IF_ERROR(faults_->heal());
     KVSWARM_RETURN_IF_ERROR(give_all_documents());
+    KVSWARM_RETURN_IF_ERROR(serve_all_the_same());
+    hostile_.stop();
     // What landed of a write that failed shows at the writer's next one.
     for (const NodeIndex writer : swarm_.writers) {
-      history_.write(writer, {{log::OpKind::put, "last of " + std::to_string(writer), "x"}},
-                     node::Goal::receipted, kRestMs);
+      Bytes key = "last of " + std::to_string(writer);
+      while (history_.is_of_hostile(key)) key += '.';
+      history_.write(writer, {{log::OpKind::put, key, "x"}}, node::Goal::receipted, kRestMs);
     }
     if (!world_.run_until([this] { return is_drained(); }, kRestMs)) {
       // What the logs have may say why.
@@ -366,6 +358,34 @@ class Episode {
     KVSWARM_RETURN_IF_ERROR(history_.settle());
     world_.run_for(90'000);  // longer than any connection of before lasts that nobody uses
     return check_standing();
+  }
+
+  // R4: whatever hostile nodes ask and say, who is honest is served.
+  Status serve_all_the_same() {
+    if (!hostile_.is_anybody()) return {};
+    const auto be_struck = [this](std::uint64_t times) {
+      for (; times > 0; --times) {
+        hostile_.strike();
+        world_.run_for(250);
+      }
+    };
+    constexpr std::uint64_t kMs = 250;
+    be_struck(limits::kDeadPeerMs * 10 / 9 / kMs + 20);  // what was broken before is noticed
+    std::vector<std::pair<Bytes, World::Ask>> asked;
+    // Of those that are given every document.
+    for (NodeIndex reader = swarm_.storage.size(); reader < nodes_; ++reader) {
+      const Bytes key = any_key();
+      if (history_.is_of_hostile(key)) continue;
+      asked.emplace_back(key, world_.read(reader, node::event::Get{0, key, 15'000, false, {}}));
+    }
+    be_struck(70);
+    KVSWARM_RETURN_IF_ERROR(check_standing());
+    for (const auto& [key, ask] : asked) {
+      if (!ask->has_value()) return broken("R4: a read of " + key + " is not answered");
+      const Status status = (*ask)->status();
+      if (!status.ok()) return broken("R4: served no read of " + key + ": " + status.message());
+    }
+    return history_.settle();
   }
 
   bool are_answered() {
@@ -383,12 +403,24 @@ class Episode {
       return cursor->valid() && cursor->key().substr(0, table.size()) == table;
     };
     for (const NodeIndex writer : swarm_.writers) {
-      if (has_rows(writer, rows::pending_table())) return false;
+      if (has_pending(writer)) return false;
       for (const NodeIndex storage : swarm_.storage) {
         if (has_rows(writer, rows::queued_of(world_.id(storage)))) return false;
       }
     }
     return are_answered();
+  }
+
+  // In no block, of keys that somebody honest holds.
+  bool has_pending(NodeIndex writer) {
+    const Bytes table = rows::pending_table();
+    const auto cursor = world_.disk(writer).rows().cursor();
+    for (cursor->seek(table); cursor->valid(); cursor->next()) {
+      if (cursor->key().substr(0, table.size()) != table) break;
+      const auto row = rows::decode_pending_op(cursor->value()).value();
+      if (!history_.is_of_hostile(log::decode_op(row.encoded_op).value().key)) return true;
+    }
+    return false;
   }
 
   Status not_drained() {
@@ -426,7 +458,8 @@ class Episode {
       for (cursor->seek(table); cursor->valid(); cursor->next()) {
         if (cursor->key().substr(0, table.size()) != table) break;
         const auto number = rows::decode_u64(cursor->key().substr(table.size())).value();
-        out[{writer, number}] = rows::decode_refused_row(cursor->value()).value().outcome;
+        const auto row = rows::decode_refused_row(cursor->value()).value();
+        if (!history_.is_of_hostile(row.key)) out[{writer, number}] = row.outcome;
       }
     }
     return out;
@@ -444,6 +477,7 @@ class Episode {
                     std::to_string(older_copies_->restores()) + " restores");
     }
     KVSWARM_RETURN_IF_ERROR(logs.check_answers());
+    KVSWARM_RETURN_IF_ERROR(hostile_.check_reads());
     KVSWARM_RETURN_IF_ERROR(check_reads(logs));
     history_.take_commits(logs.committed());
     if (!history_.has_liars) KVSWARM_RETURN_IF_ERROR(history_.check_linearizable());
@@ -473,7 +507,9 @@ class Episode {
   // Each key once by some node that knows all documents, and it says what the log makes of it.
   Status check_reads(const LogChecks& logs) {
     std::set<Bytes> keys;
-    for (const IssuedOp& op : history_.ops()) keys.insert(op.op.key);
+    for (const IssuedOp& op : history_.ops()) {
+      if (!history_.is_of_hostile(op.op.key)) keys.insert(op.op.key);
+    }
     for (const Bytes& key : keys) {
       const NodeIndex reader = swarm_.storage.size() + below(nodes_ - swarm_.storage.size());
       const auto asked = world_.read(reader, node::event::Get{0, key, 60'000, false, {}});
@@ -500,10 +536,10 @@ class Episode {
       }
       KVSWARM_RETURN_IF_ERROR(check_accused(i));
     }
-    return member_ ? member_->check_reported() : Status();
+    return hostile_.check_reported();
   }
 
-  // Only who is hostile; and of two documents nobody knows who made them.
+  // Only who is hostile.
   Status check_accused(NodeIndex node) {
     const Bytes table = rows::evidence_table();
     const auto cursor = world_.disk(node).rows().cursor();
@@ -513,9 +549,8 @@ class Episode {
       KVSWARM_ASSIGN_OR_RETURN(const auto saved, log::decode_saved(row.saved));
       const auto facts =
           log::check_saved_evidence(world_.document().swarm(), std::get<log::Evidence>(saved.body));
-      const bool is_just =
-          facts.ok() && member_ && (facts->accused.is_zero() || facts->accused == member_->id());
-      if (!is_just) return broken("F1: " + name(node) + " keeps evidence against an honest node");
+      if (!facts.ok() || !hostile_.may_be_accused(facts->accused))
+        return broken("F1: " + name(node) + " keeps evidence against an honest node");
     }
     return {};
   }
@@ -524,11 +559,10 @@ class Episode {
   World world_;
   std::uint64_t began_ms_;
   History history_;
+  HostileNodes hostile_;
   Liar liar_;
   StoreWatch watch_;
   std::optional<Faults> faults_;
-  std::optional<Hostile> hostile_;
-  std::optional<HostileMember> member_;
   std::optional<OlderCopies> older_copies_;
   LogChecks::Swarm swarm_;
   std::uint64_t nodes_ = 0;

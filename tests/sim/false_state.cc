@@ -102,11 +102,12 @@ std::optional<std::pair<NodeIndex, NodeIndex>> FalseState::draw_pair() {
 }
 
 // Those that nobody has written, of the ones that the node holds.
-std::vector<Bytes> FalseState::new_keys(NodeIndex storage, std::size_t count) const {
+std::vector<Bytes> FalseState::new_keys(const Bytes& name, NodeIndex storage,
+                                        std::size_t count) const {
   const config::Document& document = world_.document();
   std::vector<Bytes> keys;
   for (std::uint64_t i = 0; keys.size() < count; ++i) {
-    Bytes key = "false " + std::to_string(i);
+    Bytes key = name + std::to_string(i);
     const Address address = state::address_of(document.swarm(), key);
     if (node::holder_of(document, address) == world_.id(storage)) keys.push_back(std::move(key));
   }
@@ -222,9 +223,10 @@ Status FalseState::check_false() {
   Random& random = world_.random();
   const auto [writer, storage] = *pair;
   const Kind kind = random.below(2) == 0 ? Kind::missing : Kind::outdated;
-  const auto keys = new_keys(storage, 1 + random.below(3));
+  const auto keys = new_keys("false ", storage, 1 + random.below(3));
   KVSWARM_RETURN_IF_ERROR(write_falsely(kind, writer, storage, keys));
-  const std::vector<Bytes> later{"false and later"};
+  const NodeIndex other = swarm_.storage[random.below(swarm_.storage.size())];
+  const auto later = new_keys("later ", other, 1);
   if (random.below(2) == 0) KVSWARM_RETURN_IF_ERROR(put(writer, later, "x"));
   KVSWARM_ASSIGN_OR_RETURN(const auto outcome, audit(writer, storage));
   world_.run_for(1000);

@@ -25,7 +25,7 @@ class FalseState {
   enum class Kind { missing, outdated };
   Result<node::AuditOutcome> audit(NodeIndex writer, NodeIndex storage);
   std::optional<std::pair<NodeIndex, NodeIndex>> draw_pair();
-  std::vector<Bytes> new_keys(NodeIndex storage, std::size_t count) const;
+  std::vector<Bytes> new_keys(const Bytes& name, NodeIndex storage, std::size_t count) const;
   Status put(NodeIndex writer, const std::vector<Bytes>& keys, const Bytes& value);
   Status write_falsely(Kind kind, NodeIndex writer, NodeIndex storage,
                        const std::vector<Bytes>& keys);

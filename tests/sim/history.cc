@@ -40,6 +40,12 @@ void History::note_foreign(NodeIndex writer, const node::WriteOp& op) {
   ops_.push_back({writer, op, world_.moment()});
 }
 
+// R1 is of honest holders only.
+void History::note_shown(NodeIndex to, const NodeId& holder, const node::LogPlace& place) {
+  raise(own_[to], holder, place);
+  if (holder != hostile_holder) raise(shown_, holder, place);
+}
+
 void History::read(NodeIndex reader, node::event::Get event) {
   OpenRead open;
   open.reader = reader;
@@ -167,11 +173,12 @@ Status History::settle(const OpenWrite& open) {
     }
   }
   for (const node::RefusedOp& refused : outcome.refused) {
+    const auto found = numbered_.find({open.writer, refused.number});
+    const bool is_hostile = found != numbered_.end() && is_of_hostile(ops_[found->second].op.key);
     // That an op was superseded is found in the logs (X1, X3).
-    if (!has_documents && refused.outcome != log::Outcome::superseded) {
+    if (!has_documents && refused.outcome != log::Outcome::superseded && !is_hostile) {
       return broken("A1: " + what + " was refused: " + to_string(refused.outcome));
     }
-    const auto found = numbered_.find({open.writer, refused.number});
     if (found != numbered_.end()) ops_[found->second].fate = IssuedOp::Fate::never;
   }
   if (applied && outcome.refused.empty() && outcome.first_op % 4 == 0) {
@@ -192,8 +199,7 @@ Status History::settle(const OpenReceipt& open) {
   Token token{open.key, {}};
   for (const log::SavedEntry& entry : receipt.entries) token.heads.push_back(entry.receipt.head);
   for (const auto& entry : facts->entries) {
-    raise(own_[open.writer], entry.head.node, {entry.head.epoch, entry.head.length});
-    raise(shown_, entry.head.node, {entry.head.epoch, entry.head.length});
+    note_shown(open.writer, entry.head.node, {entry.head.epoch, entry.head.length});
   }
   tokens_.push_back(std::move(token));
   return {};
@@ -221,12 +227,13 @@ Status History::check_floors(const OpenRead& open, const node::GetOutcome& outco
 
 Status History::settle(OpenRead& open) {
   const std::string what = "a get of " + open.event.key + " by " + name(open.reader);
-  if (!(*open.ask)->ok()) return check_error((*open.ask)->status(), what);
+  if (!(*open.ask)->ok()) {
+    return is_of_hostile(open.event.key) ? Status() : check_error((*open.ask)->status(), what);
+  }
   const auto& outcome = std::get<node::GetOutcome>(***open.ask);
   KVSWARM_RETURN_IF_ERROR(check_floors(open, outcome));
   last_readers_[open.event.key] = open.reader;
-  raise(own_[open.reader], outcome.holder, place_of(outcome.head));
-  raise(shown_, outcome.holder, place_of(outcome.head));
+  note_shown(open.reader, outcome.holder, place_of(outcome.head));
   Call call;
   call.key = open.event.key;
   call.invoked = open.asked;
@@ -237,7 +244,7 @@ Status History::settle(OpenRead& open) {
   if (call.found && values_.count({call.key, *call.found}) == 0) {
     return broken("A2: " + call.label + ": a value that nobody wrote");
   }
-  reads_.push_back({std::move(call), outcome.holder, place_of(outcome.head)});
+  reads_.push_back({std::move(call), outcome.holder, place_of(outcome.head), outcome.head.hash});
   return {};
 }
 
@@ -266,7 +273,7 @@ void History::take_commits(const std::vector<CommittedOp>& committed) {
 Status History::check_linearizable() {
   std::vector<Call> calls;
   for (const IssuedOp& op : ops_) {
-    if (op.fate == IssuedOp::Fate::never) continue;
+    if (op.fate == IssuedOp::Fate::never || is_of_hostile(op.op.key)) continue;
     Call call;
     call.key = op.op.key;
     call.kind = op.op.kind == log::OpKind::put ? CallKind::put : CallKind::del;
@@ -277,6 +284,7 @@ Status History::check_linearizable() {
     calls.push_back(std::move(call));
   }
   for (const DoneRead& read : reads_) {
+    if (read.holder == hostile_holder) continue;
     const auto restored = restored_.find(read.holder);
     if (restored != restored_.end() && *read.call.returned >= restored->second) continue;
     calls.push_back(read.call);

@@ -6,7 +6,9 @@
 // at any time, or never. Thread: one.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -41,6 +43,7 @@ struct DoneRead {
   Call call;
   NodeId holder;
   node::LogPlace place;  // of the head that the answer was checked against
+  Hash head;             // that head's hash
 };
 
 class History {
@@ -54,6 +57,11 @@ class History {
   bool has_failing_disks = false;
   bool has_restores = false;
   bool has_rot = false;  // the same as of liars
+  // What a hostile storage node does with its own share is its own: reads of it may fail in any
+  // way, its ops may be lost or refused, and what it shows one it need not show another. Its head
+  // must be one that it signed, though, and nobody goes back in what it was shown (R2, R3).
+  std::function<bool(const Bytes& key)> is_of_hostile = [](const Bytes&) { return false; };
+  std::optional<NodeId> hostile_holder;
 
   void write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal goal,
              std::uint64_t wait_ms);
@@ -69,6 +77,8 @@ class History {
   void forget_open(NodeIndex node);
   // Likewise, and what it had seen may not be on its disk.
   void forget_shown(NodeIndex node) { own_.erase(node); }
+  // Of a holder that goes back.
+  void forget_shown(NodeIndex node, const NodeId& holder) { own_[node].erase(holder); }
   // A storage node goes on from an older copy, as was declared: reads of it are no longer compared.
   void restored(NodeIndex node) { restored_.emplace(world_.id(node), world_.moment()); }
   bool is_restored(const NodeId& node) const { return restored_.count(node) > 0; }
@@ -82,6 +92,9 @@ class History {
   // By writer and op number, those whose number a user was told.
   const std::map<std::pair<NodeIndex, std::uint64_t>, std::size_t>& numbered() const {
     return numbered_;
+  }
+  bool is_written(const Bytes& key, const Bytes& value) const {
+    return values_.count({key, value}) > 0;
   }
   const std::vector<DoneRead>& reads() const { return reads_; }
   std::uint64_t undecided() const { return undecided_; }  // searches that grew too large
@@ -120,6 +133,7 @@ class History {
   Status settle(const OpenReceipt& open);
   Status check_error(const Status& error, const std::string& what) const;
   Status check_due() const;
+  void note_shown(NodeIndex to, const NodeId& holder, const node::LogPlace& place);
   Status check_floors(const OpenRead& open, const node::GetOutcome& outcome) const;
   template <class Open, class Visit>
   Status settle_all(std::vector<Open>& opens, const Visit& visit);

@@ -48,6 +48,7 @@ struct World::Machine {
   std::unique_ptr<node::Backend> backend;
   std::unique_ptr<node::Core> core;
   Script script{};                 // in place of a core
+  bool listens = false;            // likewise
   std::uint64_t life = 0;          // events for an earlier life are dropped
   Gate gate;                       // shut while it is paused
   std::uint64_t paused_at_ms = 0;  // the last time

@@ -73,6 +73,10 @@ NodeIndex World::add_stranger(Script script) {
   return index;
 }
 
+void World::set_listening(NodeIndex stranger, bool listening) {
+  machines_.at(stranger)->listens = listening;
+}
+
 void World::act(NodeIndex stranger, node::Actions actions) {
   for (node::Action& action : actions) perform(stranger, action);
 }
@@ -99,14 +103,32 @@ const std::optional<Status>& World::ended(NodeIndex index) const {
   return machines_.at(index)->ended;
 }
 
+// `init` knows no readers: they come from whoever writes the file by hand.
+config::Document World::with_readers(const config::Document& document,
+                                     const std::vector<NodeIndex>& readers) const {
+  std::string list;
+  for (const NodeIndex index : readers) {
+    list += (list.empty() ? "\"" : ", \"") + to_hex(id(index)) + "\"";
+  }
+  std::string json = document.to_json();
+  const std::string member = "\"swarm\": \"" + to_hex(document.swarm()) + "\"";
+  const std::size_t at = json.find(member);
+  KVSWARM_ASSERT(at != std::string::npos);
+  json.replace(at, member.size(), "\"readers\": [" + list + "]");
+  auto out = config::Document::parse(json);
+  KVSWARM_ASSERT(out.ok());
+  return std::move(out).value();
+}
+
 void World::found(const std::map<NodeIndex, std::uint64_t>& capacities,
-                  const std::vector<NodeIndex>& writers) {
+                  const std::vector<NodeIndex>& writers, const std::vector<NodeIndex>& readers) {
   config::Settings settings;
   for (const auto& [index, capacity] : capacities) settings.capacities[id(index)] = capacity;
   for (const NodeIndex index : writers) settings.writers.push_back(id(index));
   auto document = config::Document::create(settings, random_);
   KVSWARM_ASSERT(document.ok());
   document_ = std::move(document).value();
+  if (!readers.empty()) document_ = with_readers(*document_, readers);
   for (const auto& machine : machines_) machine->file = document_;
 }
 
@@ -377,14 +399,23 @@ World::Ask World::status(NodeIndex index) {
 }
 
 World::Ask World::audit(NodeIndex index, NodeIndex of, const node::Outbox::OpPlace& from,
-                        std::uint64_t timeout_ms) {
+                        std::uint64_t timeout_ms, std::optional<std::uint64_t> records_from) {
   node::event::Audit event;
+  event.records_from = records_from;
   event.node = id(of);
   event.from = from;
   event.deadline_ms = time(index).monotonic_ms + timeout_ms;
   return ask(index, [&](node::Ticket ticket) {
     event.ticket = ticket;
     return event;
+  });
+}
+
+World::Ask World::scan(NodeIndex index, NodeIndex of, const Address& from,
+                       std::uint64_t timeout_ms) {
+  const std::uint64_t deadline_ms = time(index).monotonic_ms + timeout_ms;
+  return ask(index, [&](node::Ticket ticket) {
+    return node::event::Scan{ticket, id(of), from, deadline_ms};
   });
 }
 

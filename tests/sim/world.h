@@ -48,6 +48,8 @@ class World {
   using Script = std::function<node::Actions(const node::Event& event)>;
   NodeIndex add_stranger(Script script);
   void act(NodeIndex stranger, node::Actions actions);
+  // Whether others find it, and reach it when they dial, as they do a node that runs.
+  void set_listening(NodeIndex stranger, bool listening);
   // What comes on that connection is not read from now on: the sender's bytes stay where they are.
   void stop_reading(NodeIndex index, node::ConnectionId connection);
   // Whether the other end has not given the connection up.
@@ -55,12 +57,15 @@ class World {
   std::size_t nodes() const { return machines_.size(); }
   // What the core at the other end keeps for that connection until it is read.
   std::size_t queued_there(NodeIndex index, node::ConnectionId connection);
+  // What it keeps of what came on that connection and cannot be dealt with yet.
+  std::size_t held_there(NodeIndex index, node::ConnectionId connection);
   NodeId id(NodeIndex index) const;
   const crypto::SigningKey& key(NodeIndex index) const;
 
-  // Document 1 for all: capacities by node, and the writers.
+  // Document 1 for all: capacities by node, and the writers; and who else may read, if not
+  // everybody may.
   void found(const std::map<NodeIndex, std::uint64_t>& capacities,
-             const std::vector<NodeIndex>& writers);
+             const std::vector<NodeIndex>& writers, const std::vector<NodeIndex>& readers = {});
   const config::Document& document() const { return *document_; }
   // What the operator's file says from now on at this node: a running node is told.
   void give_document(NodeIndex index, const config::Document& document);
@@ -117,7 +122,8 @@ class World {
   Ask save_receipt(NodeIndex index, std::uint64_t first_op, std::uint64_t last_op);
   Ask status(NodeIndex index);
   Ask audit(NodeIndex index, NodeIndex of, const node::Outbox::OpPlace& from,
-            std::uint64_t timeout_ms);
+            std::uint64_t timeout_ms, std::optional<std::uint64_t> records_from = {});
+  Ask scan(NodeIndex index, NodeIndex of, const Address& from, std::uint64_t timeout_ms);
   std::size_t open_tickets(NodeIndex index) const;
 
   // Lets events happen until `done` or until the virtual time has passed. Whether it was `done`.
@@ -144,6 +150,11 @@ class World {
   // Changes bytes on their way from one node; for hostile tests. Empty: no change.
   std::function<void(NodeIndex from, Bytes& bytes)> tamper;
 
+  // Told of bytes once the other end's process has dealt with them: who had sent them, and on which
+  // of its connections.
+  std::function<void(NodeIndex from, node::ConnectionId connection, std::size_t bytes)>
+      watch_arrival;
+
   // Sees what a node asks of its store, and may change what it is told; for checks and for liars.
   std::function<void(NodeIndex index, const node::StoreRequest& request)> watch_request;
   std::function<void(NodeIndex index, node::StoreReply& reply)> change_reply;
@@ -157,6 +168,8 @@ class World {
 
   struct Machine;
   struct Pipe;  // one direction's far end
+  node::Core* core_there(NodeIndex index, node::ConnectionId connection,
+                         node::ConnectionId& its_connection);
 
   // What waits in its order until something opens. While anything waits, so does all that comes.
   struct Gate {
@@ -167,6 +180,8 @@ class World {
   };
 
   std::unique_ptr<Disk> new_disk() const;
+  config::Document with_readers(const config::Document& document,
+                                const std::vector<NodeIndex>& readers) const;
   Status start(NodeIndex index, bool restoring);
   void power_off(NodeIndex index, std::size_t way);
   void at(std::uint64_t time_ms, std::function<void()> happen);

@@ -59,12 +59,25 @@ bool World::is_connected_there(NodeIndex index, node::ConnectionId connection) {
   return found != pipes.end() && far_end(found->second) != nullptr;
 }
 
-std::size_t World::queued_there(NodeIndex index, node::ConnectionId connection) {
+node::Core* World::core_there(NodeIndex index, node::ConnectionId connection,
+                              node::ConnectionId& its_connection) {
   const auto& pipes = machines_.at(index)->pipes;
   const auto found = pipes.find(connection);
-  if (found == pipes.end() || far_end(found->second) == nullptr) return 0;
-  const Machine& there = *machines_.at(found->second.peer);
-  return there.core ? there.core->queued_bytes(found->second.peer_connection) : 0;
+  if (found == pipes.end() || far_end(found->second) == nullptr) return nullptr;
+  its_connection = found->second.peer_connection;
+  return machines_.at(found->second.peer)->core.get();
+}
+
+std::size_t World::queued_there(NodeIndex index, node::ConnectionId connection) {
+  node::ConnectionId there = 0;
+  const node::Core* core = core_there(index, connection, there);
+  return core != nullptr ? core->queued_bytes(there) : 0;
+}
+
+std::size_t World::held_there(NodeIndex index, node::ConnectionId connection) {
+  node::ConnectionId there = 0;
+  const node::Core* core = core_there(index, connection, there);
+  return core != nullptr ? core->held_bytes(there) : 0;
 }
 
 void World::cut_connections(NodeIndex index) {
@@ -127,7 +140,7 @@ void World::deliver(NodeIndex index, std::uint64_t life, node::ConnectionId conn
   }
   const Pipe* far = far_end(pipe);
   if (far == nullptr || far->swallows) return;
-  machines_.at(pipe.peer)->gate.pass([this, index, pipe, bytes] {
+  machines_.at(pipe.peer)->gate.pass([this, index, connection, pipe, bytes] {
     const NodeIndex to = pipe.peer;
     if (far_end(pipe) == nullptr) return;
     narrate(to, [&] {
@@ -140,6 +153,7 @@ void World::deliver(NodeIndex index, std::uint64_t life, node::ConnectionId conn
       const std::size_t size = 1 + random_.below(bytes->size() - from);
       const BytesView piece = BytesView(*bytes).substr(from, size);
       drive(to, node::event::Arrived{pipe.peer_connection, piece});
+      if (watch_arrival) watch_arrival(index, connection, size);
       from += size;
     }
   });
@@ -165,7 +179,9 @@ void World::find_addresses(NodeIndex index) {
     node::event::AddressesFound found;
     for (NodeIndex other = 0; other < machines_.size(); ++other) {
       // As in the registry, what this node itself has published does not count.
-      if (other == index || !machines_[other]->core || !machines_[other]->reachable) continue;
+      const Machine& machine = *machines_[other];
+      const bool is_up = machine.core || machine.listens;
+      if (other == index || !is_up || !machine.reachable) continue;
       found.addresses.push_back({id(other), std::to_string(other)});
     }
     drive(index, found);
@@ -202,7 +218,7 @@ void World::try_dial(NodeIndex from, node::ConnectionId connection, NodeIndex to
     return;
   }
   Machine& called = *machines_.at(to);
-  if (!called.core || !called.reachable) {
+  if ((!called.core && !called.listens) || !called.reachable) {
     narrate(from, [&] { return "is refused by " + name(to); });
     caller.dialling.erase(connection);
     drive(from,
