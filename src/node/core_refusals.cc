@@ -17,7 +17,7 @@ void Core::on_refusal(const NodeId& peer, BytesView payload) {
   if (!delivery_.refused(peer, *refusal, now_)) return;
   waits_dirty_ = true;
   if (refusal->reason == log::RefusalReason::gap) return;
-  tell(Severity::warning, delivery_.problem(peer));
+  tell(Severity::warning, describe(*refusal));
   judging_.insert(peer);
   judge_refusal(peer, *decoded);
 }
@@ -42,23 +42,22 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
   const auto refusal = log::check_refusal(document_.swarm(), reply.refusal);
   KVSWARM_ASSERT(refusal.ok());
   const std::string document = "document " + std::to_string(refusal->document.number);
+  const std::string said = describe(*refusal);
   switch (reply.result.judgement) {
     case Judgement::missing_document:
       fetch_missing(peer, reply.refusal, reply.result.missing_document);
       return;
     case Judgement::later_document:
-      end_judging(peer, delivery_.problem(peer) + "; it names " + document +
+      end_judging(peer, said + "; it names " + document +
                             ", which this node does not have: the ops stay queued until it has it");
       return;
     case Judgement::other_document:
       keep_documents(refusal->document, {});
-      end_judging(peer, delivery_.problem(peer) + ", but this node has another " + document +
-                            "; the ops stay queued");
+      end_judging(peer, said + ", but this node has another " + document + "; the ops stay queued");
       return;
     case Judgement::contradicted:
       keep_evidence(log::RefusalAgainstDocument{reply.refusal}, {});
-      end_judging(peer, delivery_.problem(peer) + ", but " + document +
-                            " says otherwise; the ops stay queued");
+      end_judging(peer, said + ", but " + document + " says otherwise; the ops stay queued");
       return;
     case Judgement::passed_over:
     case Judgement::behind:
@@ -88,7 +87,8 @@ void Core::fetch_missing(const NodeId& peer, const log::SignedRefusal& refusal,
                          std::uint64_t number) {
   const auto wanted = next_missing(number);
   if (!wanted || past_documents_.size() >= limits::kPastDocuments) {
-    end_judging(peer, delivery_.problem(peer) + ", and document " + std::to_string(number) +
+    end_judging(peer, describe(log::check_refusal(document_.swarm(), refusal).value()) +
+                          ", and document " + std::to_string(number) +
                           " cannot be checked here: the ops stay queued");
     return;
   }
@@ -112,7 +112,9 @@ void Core::on_missing(const DocumentFetch& fetch, const Status& status) {
     judge_refusal(fetch.holder, *fetch.refusal);
     return;
   }
-  end_judging(fetch.holder, delivery_.problem(fetch.holder) + ", and a document is missing: " +
+  const auto refusal = log::check_refusal(document_.swarm(), *fetch.refusal);
+  KVSWARM_ASSERT(refusal.ok());
+  end_judging(fetch.holder, describe(*refusal) + ", and a document is missing: " +
                                 status.message() + "; the ops stay queued");
 }
 

@@ -40,8 +40,9 @@ void Delivery::settled(const NodeId& destination, std::uint64_t number) {
     any = true;
   }
   if (!any) return;
-  stream.problem.clear();
   stream.pauses = 0;
+  // What halts the stream is of a block behind these: receipts and refusals overtake each other.
+  if (!stream.halted) stream.problem.clear();
 }
 
 void Delivery::restart(const NodeId& destination) {
@@ -76,6 +77,12 @@ std::optional<std::uint64_t> Delivery::next_to_load(const NodeId& destination, T
   return stream.next_to_load++;
 }
 
+std::string describe(const log::Refusal& refusal) {
+  return "node " + short_hex(refusal.node) + " refused block " + std::to_string(refusal.number) +
+         " under document " + std::to_string(refusal.document.number) + ": " +
+         to_string(refusal.reason);
+}
+
 bool Delivery::refused(const NodeId& destination, const log::Refusal& refusal, Time now) {
   const auto found = streams_.find(destination);
   if (found == streams_.end() || found->second.queue.empty()) return false;
@@ -86,9 +93,7 @@ bool Delivery::refused(const NodeId& destination, const log::Refusal& refusal, T
                        refusal.number >= stream.queue.front().number &&
                        refusal.number < std::max<std::uint64_t>(stream.next_to_load, 1);
   if (!current) return false;
-  stream.problem = "node " + short_hex(destination) + " refused block " +
-                   std::to_string(refusal.number) + " under document " +
-                   std::to_string(refusal.document.number) + ": " + to_string(refusal.reason);
+  stream.problem = describe(refusal);
   pause(stream, now);
   if (!log::is_temporary(refusal.reason)) stream.halted = refusal.reason;
   return true;

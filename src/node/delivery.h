@@ -16,6 +16,9 @@
 
 namespace kvswarm::node {
 
+// A plain sentence, without an end: more may be said of it.
+std::string describe(const log::Refusal& refusal);
+
 class Delivery {
  public:
   void add(const QueuedBlock& block);

@@ -18,14 +18,14 @@ struct Refusal : Talk {
   }
   void refuse(const config::Document& document,
               log::RefusalReason reason = log::RefusalReason::unauthorised,
-              std::uint64_t incarnation = 1) {
+              std::uint64_t incarnation = 1, std::uint64_t number = 1) {
     log::Refusal refusal;
     refusal.swarm = document.swarm();
     refusal.node = pair.storage.key.id();
     refusal.writer = pair.writer.key.id();
     refusal.incarnation = incarnation;
-    refusal.number = 1;
-    refusal.block_hash = log::block_hash(refusal.swarm, pair.load(1, incarnation).header);
+    refusal.number = number;
+    refusal.block_hash = log::block_hash(refusal.swarm, pair.load(number, incarnation).header);
     refusal.reason = reason;
     refusal.document = ref_of(document);
     say(MessageType::refusal, 0, log::encode(log::sign_refusal(refusal, pair.storage.key)));
@@ -162,6 +162,28 @@ TEST_CASE("a refusal that our document contradicts is a problem, and the ops sta
   CHECK(status.destinations.at(0).refusal.has_value());
   REQUIRE(!status.problems.empty());
   CHECK(status.problems.back().find("says otherwise") != std::string::npos);
+}
+
+TEST_CASE("what halted a stream is said in full, though blocks before it are settled meanwhile") {
+  Refusal talk;
+  talk.write("k", "v");
+  talk.write("l", "v");
+  const auto reply = talk.pair.commit({talk.pair.load(1)});
+  talk.announce(*talk.pair.greet({}, {}).announcement);
+  // The receipt of the first one is at the store still when the second one is refused.
+  talk.store_works = false;
+  talk.say(MessageType::receipt, 0, log::encode(*reply.items.at(0).receipt));
+  talk.refuse(*talk.second, log::RefusalReason::unauthorised, 1, 2);
+  talk.store_works = true;
+  talk.work_off();
+  const NodeStatus status = talk.status();
+  REQUIRE(status.destinations.size() == 1);
+  CHECK(status.destinations[0].ops == 1);
+  REQUIRE(!status.problems.empty());
+  for (const std::string& line : {status.destinations[0].why, status.problems.back()}) {
+    CHECK(line.find(short_hex(talk.pair.storage.key.id()) + " refused block 2") == 5);
+    CHECK(line.find("names document 2, which this node does not have") != std::string::npos);
+  }
 }
 
 TEST_CASE("a node that refuses under an older document than the block's is asked again") {
