@@ -39,6 +39,10 @@ class Episode {
     faults_.emplace(world_, nodes_, [this](NodeIndex node) { goes_down(node); });
     draw_mix(options);
     documents_.push_back(world_.document());
+    history_.find_document = [this](const log::DocumentRef& ref) {
+      const bool is_there = ref.number > 0 && ref.number <= documents_.size();
+      return is_there ? std::optional(documents_[ref.number - 1]) : std::nullopt;
+    };
     given_.assign(nodes_, 0);
     older_copies_.emplace(for_copies());
   }

@@ -181,7 +181,8 @@ Status History::settle(const OpenWrite& open) {
     }
     if (found != numbered_.end()) ops_[found->second].fate = IssuedOp::Fate::never;
   }
-  if (applied && outcome.refused.empty() && outcome.first_op % 4 == 0) {
+  const bool is_saved = outcome.first_op % 4 == 0 || is_of_hostile(ops_[open.first].op.key);
+  if (applied && outcome.refused.empty() && is_saved) {
     open_receipts_.push_back({open.writer, ops_[open.first].op.key,
                               world_.save_receipt(open.writer, outcome.first_op, outcome.last_op)});
   }
@@ -225,6 +226,19 @@ Status History::check_floors(const OpenRead& open, const node::GetOutcome& outco
   return has_liars ? Status() : check(open.floor, "R1 (the holder went back)");
 }
 
+// The file shows to anybody what the user was told, and that it is as new as it was asked for.
+Status History::check_file(const OpenRead& open, const node::GetOutcome& outcome) const {
+  const auto verified = node::verify_saved(outcome.proof, find_document);
+  const std::string what = "the file of a get of " + open.event.key + " by " + name(open.reader);
+  if (!verified.ok()) return broken("A2: " + what + ": " + verified.status().message());
+  const auto* facts = std::get_if<node::ReadFacts>(&*verified);
+  const bool is_it = facts != nullptr && facts->key == open.event.key && facts->freshness &&
+                     log::head_ref(facts->head) == outcome.head &&
+                     facts->value.has_value() == outcome.found &&
+                     (!outcome.found || facts->value->value == outcome.value.value);
+  return is_it ? Status() : broken("A2: " + what + " says something else than its user was told");
+}
+
 Status History::settle(OpenRead& open) {
   const std::string what = "a get of " + open.event.key + " by " + name(open.reader);
   if (!(*open.ask)->ok()) {
@@ -232,6 +246,7 @@ Status History::settle(OpenRead& open) {
   }
   const auto& outcome = std::get<node::GetOutcome>(***open.ask);
   KVSWARM_RETURN_IF_ERROR(check_floors(open, outcome));
+  if (open.event.proof) KVSWARM_RETURN_IF_ERROR(check_file(open, outcome));
   last_readers_[open.event.key] = open.reader;
   note_shown(open.reader, outcome.holder, place_of(outcome.head));
   Call call;
@@ -244,7 +259,8 @@ Status History::settle(OpenRead& open) {
   if (call.found && values_.count({call.key, *call.found}) == 0) {
     return broken("A2: " + call.label + ": a value that nobody wrote");
   }
-  reads_.push_back({std::move(call), outcome.holder, place_of(outcome.head), outcome.head.hash});
+  reads_.push_back({std::move(call), outcome.holder, place_of(outcome.head), outcome.head.hash,
+                    open.reader, lives_[open.reader]});
   return {};
 }
 

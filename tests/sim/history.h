@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "node/verification.h"
 #include "sim/linearizability.h"
 #include "sim/world.h"
 
@@ -44,6 +45,8 @@ struct DoneRead {
   NodeId holder;
   node::LogPlace place;  // of the head that the answer was checked against
   Hash head;             // that head's hash
+  NodeIndex reader = 0;
+  std::uint64_t life = 0;  // of what the reader remembers of that holder
 };
 
 class History {
@@ -62,6 +65,7 @@ class History {
   // must be one that it signed, though, and nobody goes back in what it was shown (R2, R3).
   std::function<bool(const Bytes& key)> is_of_hostile = [](const Bytes&) { return false; };
   std::optional<NodeId> hostile_holder;
+  node::FindDocument find_document;  // of all that there are
 
   void write(NodeIndex writer, std::vector<node::WriteOp> ops, node::Goal goal,
              std::uint64_t wait_ms);
@@ -78,7 +82,10 @@ class History {
   // Likewise, and what it had seen may not be on its disk.
   void forget_shown(NodeIndex node) { own_.erase(node); }
   // Of a holder that goes back.
-  void forget_shown(NodeIndex node, const NodeId& holder) { own_[node].erase(holder); }
+  void forget_shown(NodeIndex node, const NodeId& holder) {
+    own_[node].erase(holder);
+    ++lives_[node];
+  }
   // A storage node goes on from an older copy, as was declared: reads of it are no longer compared.
   void restored(NodeIndex node) { restored_.emplace(world_.id(node), world_.moment()); }
   bool is_restored(const NodeId& node) const { return restored_.count(node) > 0; }
@@ -134,6 +141,7 @@ class History {
   Status check_error(const Status& error, const std::string& what) const;
   Status check_due() const;
   void note_shown(NodeIndex to, const NodeId& holder, const node::LogPlace& place);
+  Status check_file(const OpenRead& open, const node::GetOutcome& outcome) const;
   Status check_floors(const OpenRead& open, const node::GetOutcome& outcome) const;
   template <class Open, class Visit>
   Status settle_all(std::vector<Open>& opens, const Visit& visit);
@@ -149,6 +157,7 @@ class History {
   std::vector<DoneRead> reads_;
   std::map<Bytes, NodeIndex> last_readers_;  // by key
   std::uint64_t undecided_ = 0;
+  std::map<NodeIndex, std::uint64_t> lives_;
   Floor shown_;                               // to anybody
   std::map<NodeIndex, Floor> own_;            // to a reader
   std::map<NodeId, std::uint64_t> restored_;  // since which moment

@@ -17,8 +17,29 @@ constexpr std::uint64_t kWallOffsetMs = 1'700'000'000'000;
 // --- what was signed -----------------------------------------------------------------------------
 
 void HostileWord::note_head(const log::Head& head, const std::vector<log::Hold>& holds) {
-  heads_[log::head_ref(head).hash] = {head.state_root, holds};
+  heads_[log::head_ref(head).hash] = {head.state_root, head.log_root, holds};
   newest_epoch_ = std::max(newest_epoch_, head.epoch);
+}
+
+bool HostileWord::note_record(const Hash& root, const Hash& before) {
+  return before_.emplace(root, before).second;
+}
+
+Status HostileWord::check_order(const DoneRead& earlier, const DoneRead& later) const {
+  // What was asked before may be answered from before.
+  if (later.place < earlier.place) return check_order(later, earlier);
+  const auto from = heads_.find(earlier.head);
+  const auto to = heads_.find(later.head);
+  if (from == heads_.end() || to == heads_.end()) return {};
+  Hash root = to->second.log_root;
+  for (std::uint64_t length = later.place.length; length > earlier.place.length; --length) {
+    const auto before = before_.find(root);
+    if (before == before_.end()) break;
+    root = before->second;
+  }
+  if (root == from->second.log_root) return {};
+  return {StatusCode::failure, "F1: " + later.call.label + ": from a head that does not extend " +
+                                   "another one that its reader was shown"};
 }
 
 Status HostileWord::check(const DoneRead& read) const {
@@ -78,6 +99,13 @@ void HostileFace::note_own() {
   const log::Head decoded = log::decode_head(own->head).value();
   word_.note_state(decoded.state_root, state_);
   word_.note_head(decoded, node::first_holds(document_, world_.id(self_)));
+  Hash root = decoded.log_root;
+  for (std::uint64_t length = decoded.length; length > 0; --length) {
+    const auto row = disk_.rows().get(rows::record(length - 1)).value();
+    const Hash before = log::decode_record(*row).value().previous_log_root;
+    if (!word_.note_record(root, before)) break;
+    root = before;
+  }
 }
 
 node::StoreReply HostileFace::commit(node::ConnectionId connection, const NodeId& sender,
@@ -171,6 +199,7 @@ std::optional<HostileFace::Beyond> HostileFace::go_beyond(const node::LogPlace& 
   head.holds_root = record.holds_root;
   head.time_ms = record.time_ms;
   word_.note_head(head, holds);
+  word_.note_record(head.log_root, record.previous_log_root);
   const log::NodeReader read = [&nodes](const log::NodePosition& position) -> Result<Hash> {
     return nodes.at(position);
   };

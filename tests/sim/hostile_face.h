@@ -22,17 +22,23 @@ class HostileWord {
 
   void note_state(const Hash& root, const State& state) { states_[root] = state; }
   void note_head(const log::Head& head, const std::vector<log::Hold>& holds);
+  // A log with this root has one with the other before its last record. False: that is known.
+  bool note_record(const Hash& root, const Hash& before);
   std::uint64_t newest_epoch() const { return newest_epoch_; }
-  // One that a reader accepted as this node's.
+  // One that a reader accepted as this node's; and that of one reader the heads of one epoch extend
+  // each other (F1).
   Status check(const DoneRead& read) const;
+  Status check_order(const DoneRead& earlier, const DoneRead& later) const;
 
  private:
   struct Said {
     Hash state_root;
+    Hash log_root;
     std::vector<log::Hold> holds;
   };
   SwarmId swarm_;
-  std::map<Hash, Said> heads_;  // by their hash
+  std::map<Hash, Said> heads_;   // by their hash
+  std::map<Hash, Hash> before_;  // by the roots of logs: without the last record
   std::map<Hash, State> states_{{Hash(), State()}};
   std::uint64_t newest_epoch_ = 0;
 };

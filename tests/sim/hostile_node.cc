@@ -58,7 +58,7 @@ void HostileNode::go_on() {
   flush(connection, line);
 }
 
-void HostileNode::dial(NodeIndex target, bool is_deaf) {
+HostileNode::Line& HostileNode::dial(NodeIndex target, bool is_deaf) {
   const node::ConnectionId connection = next_;
   next_ += 2;
   Line& line = lines_[connection];
@@ -68,6 +68,7 @@ void HostileNode::dial(NodeIndex target, bool is_deaf) {
   node::Actions actions;
   actions.push_back(node::action::Dial{connection, std::to_string(target)});
   world_.act(self_, std::move(actions));
+  return line;
 }
 
 // --- connections ---------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ void HostileNode::pump(node::ConnectionId connection, Line& line, node::Actions&
   for (const swarm::SessionEvent& event : line.session->take_events()) {
     if (event.established) {
       meet_peer(line, event.established->peer);
-      say_hello(line);
+      if (!line.is_mute) say_hello(line);
       if (line.is_deaf) {
         ask_endlessly(line);
         take_out(connection, line, actions);
@@ -139,7 +140,7 @@ void HostileNode::meet_peer(Line& line, const NodeId& peer) {
 void HostileNode::take_in(node::ConnectionId connection, Line& line,
                           const swarm::Message& message) {
   line.session->release(message.lane, message.payload.size());
-  if (!line.is_known || line.is_deaf) return;
+  if (!line.is_known || line.is_deaf || line.is_mute) return;
   if (line.is_ready) {
     hear(connection, line, message);
     return;

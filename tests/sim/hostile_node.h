@@ -48,6 +48,7 @@ class HostileNode {
     bool is_known = false;
     bool is_ready = false;  // hellos were said
     bool is_deaf = false;
+    bool is_mute = false;        // says no hello
     bool told_evidence = false;  // who listens, listens once per connection
     std::uint64_t since_ms = 0;
     std::uint64_t paused_ms = 0;  // that the target had been before
@@ -70,7 +71,7 @@ class HostileNode {
   bool stores(NodeIndex index) const { return index < storage_; }
   bool once_in(std::uint64_t bound) { return world_.random().below(bound) == 0; }
   void count(const char* what, const Line& line);
-  void dial(NodeIndex target, bool is_deaf);
+  Line& dial(NodeIndex target, bool is_deaf);
   NodeIndex any_target();
   // Acts on a connection that is there, if there is one.
   void go_on();

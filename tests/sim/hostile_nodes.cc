@@ -1,6 +1,7 @@
 #include "sim/hostile_nodes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/describe.h"
 
@@ -69,16 +70,21 @@ void HostileNodes::strike() {
 // Keys of its share, pages of its state and of its log, and audits.
 void HostileNodes::use() {
   Random& random = world_.random();
-  if (!storage_ || random.below(2) != 0) return;
+  if (!storage_) return;
   const NodeIndex by = random.below(nodes_);
   if (!world_.is_running(by)) return;
   const std::uint64_t timeout_ms = 1 + random.below(20'000);
-  if (random.below(4) != 0) {
+  if (random.below(8) != 0) {
     const bool wants_proof = random.below(3) == 0;
     constexpr int kTries = 6;
     for (int tries = 0; tries < kTries; ++tries) {
       const Bytes key = "key " + std::to_string(random.below(12));
       if (!storage_->holds(key)) continue;
+      if (world_.document().is_writer(world_.id(by)) && random.below(3) == 0) {
+        const Bytes value = "shared value " + std::to_string(++values_);
+        history_.write(by, {{log::OpKind::put, key, value}}, node::Goal::receipted, timeout_ms);
+        break;
+      }
       history_.read(by, node::event::Get{0, key, timeout_ms, wants_proof, {}});
       break;
     }
@@ -175,8 +181,14 @@ Status HostileNodes::check() {
 
 Status HostileNodes::check_reads() const {
   if (!storage_) return {};
+  std::map<NodeIndex, const DoneRead*> last;
   for (const DoneRead& read : history_.reads()) {
-    if (read.holder == storage_->id()) KVSWARM_RETURN_IF_ERROR(storage_->word().check(read));
+    if (read.holder != storage_->id()) continue;
+    KVSWARM_RETURN_IF_ERROR(storage_->word().check(read));
+    const DoneRead* earlier = std::exchange(last[read.reader], &read);
+    const bool goes_on = earlier != nullptr && earlier->life == read.life &&
+                         earlier->place.epoch == read.place.epoch;
+    if (goes_on) KVSWARM_RETURN_IF_ERROR(storage_->word().check_order(*earlier, read));
   }
   return {};
 }

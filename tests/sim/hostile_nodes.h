@@ -64,6 +64,7 @@ class HostileNodes {
   World& world_;
   History& history_;
   std::size_t nodes_ = 0;
+  std::uint64_t values_ = 0;
   std::vector<Asked> asked_;
   std::optional<Hostile> strangers_;
   std::optional<HostileWriter> writer_;

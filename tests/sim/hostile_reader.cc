@@ -20,8 +20,9 @@ void HostileReader::strike() {
   }
   const NodeIndex target = any_target();
   if (!world_.is_running(target)) return;
+  const bool are_mute = once_in(2);
   for (std::uint64_t more = world_.random().below(24);; --more) {
-    dial(target, once_in(8));
+    dial(target, !are_mute && once_in(8)).is_mute = are_mute;
     if (more == 0) break;
   }
 }

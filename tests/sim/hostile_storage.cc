@@ -76,7 +76,7 @@ void HostileStorage::welcome(node::ConnectionId connection, Line& line, const no
   Talk& talk = talks_[connection];
   // Mostly the one that this node saw before: it would believe no other.
   talk.face = once_in(6) ? world_.random().below(kFaces) : line.target % kFaces;
-  constexpr std::array<std::uint64_t, 4> kLiesEvery = {0, 16, 4, 2};
+  constexpr std::array<std::uint64_t, 4> kLiesEvery = {0, 8, 4, 2};
   talk.lies_every = kLiesEvery.at(world_.random().below(kLiesEvery.size()));
   talk.told = hello.known_head;
   greet(connection, line, talk);
@@ -93,6 +93,7 @@ void HostileStorage::tell(Line& line, Talk& talk,
                           const std::optional<node::Announcement>& announcement) {
   if (!announcement) return;
   talk.told = announcement->head;
+  if (once_in(4)) talk.answers_by.reset();
   say(line, talk, MessageType::announcement, 0, encode(*announcement));
 }
 
@@ -154,9 +155,9 @@ void HostileStorage::take_block(node::ConnectionId connection, Line& line,
   talk.block = *block;
   nonsense_.saw_block(message.payload);
   if (lies(talk)) {
-    const std::uint64_t kind = world_.random().below(3);
+    const std::uint64_t kind = world_.random().below(5);
     if (kind == 0) refuse(line, talk);
-    if (kind == 1) receipt_for_nothing(line, talk);
+    if (kind > 0 && kind < 4) receipt_for_nothing(line, talk);
     return;  // or nothing
   }
   const auto reply = face(talk).commit(connection, world_.id(line.target), *block);
@@ -207,6 +208,7 @@ void HostileStorage::serve(node::ConnectionId connection, Line& line,
   std::optional<Hash> nonce;
   if (in.remaining() == Hash::kSize) nonce = in.fixed<Hash>();
   if (lies(talk) && once_in(4)) claim_holds(line, talk);
+  if (lies(talk)) answer_others(line);
   answer(line, talk, face(talk).ask(node::request::Read{connection, id, address, nonce}), nonce);
 }
 
@@ -223,7 +225,9 @@ void HostileStorage::answer(Line& line, Talk& talk, const node::StoreReply& repl
   answers_.push_back(out);
   if (answers_.size() > kRemembered) answers_.pop_front();
   if (lies(talk)) alter(talk, out);
-  if (!once_in(4)) {
+  const bool is_beyond = talk.answers_by && !once_in(4);
+  if (is_beyond) out.head = *talk.answers_by;
+  if (!is_beyond && !once_in(4)) {
     const auto head = log::decode_head(out.head.head);
     if (head.ok()) out.at = node::LogPlace{head->epoch, head->length};
   }
@@ -233,7 +237,7 @@ void HostileStorage::answer(Line& line, Talk& talk, const node::StoreReply& repl
 void HostileStorage::alter(Talk& talk, node::Answer& answer) {
   Random& random = world_.random();
   node::AnswerEntry* const entry = answer.entries.empty() ? nullptr : &answer.entries.front();
-  switch (random.below(10)) {
+  switch (random.below(12)) {
     case 0:
       if (!answer.proof.empty()) nonsense_.flip(answer.proof);
       break;
@@ -257,7 +261,9 @@ void HostileStorage::alter(Talk& talk, node::Answer& answer) {
       answer.freshness.reset();
       break;
     case 5:
-    case 6:  // to another question, perhaps of another log
+    case 6:
+    case 9:
+    case 10:  // to another question, perhaps of another log
       answer = answers_[random.below(answers_.size())];
       break;
     case 7:

@@ -37,7 +37,8 @@ class HostileStorage final : public HostileNode {
     std::size_t face = 0;
     std::uint64_t lies_every = 0;  // 0: never
     std::optional<log::SignedHead> told;
-    std::optional<log::SignedBlock> block;  // the last that came
+    std::optional<log::SignedHead> answers_by;  // a head that its log does not have
+    std::optional<log::SignedBlock> block;      // the last that came
   };
   struct Shown {  // two heads; the second is on its way
     NodeIndex node = 0;
@@ -56,6 +57,7 @@ class HostileStorage final : public HostileNode {
   HostileFace& face(const Talk& talk) { return *faces_[talk.face]; }
   void tell(Line& line, Talk& talk, const std::optional<node::Announcement>& announcement);
   void greet(node::ConnectionId connection, Line& line, Talk& talk);
+  void show_other_log(node::ConnectionId connection, Line& line, Talk& talk);
   void say(Line& line, Talk& talk, node::MessageType type, std::uint64_t id, Bytes payload);
   // Asked for something
   void take_block(node::ConnectionId connection, Line& line, const swarm::Message& message);
@@ -74,6 +76,7 @@ class HostileStorage final : public HostileNode {
   void restore(node::ConnectionId connection, Line& line, Talk& talk);
   void announce_falsely(Line& line, Talk& talk);
   void answer_unasked(Line& line);
+  void answer_others(Line& line);
   void accuse(Line& line);
   std::vector<log::Hold> any_holds();
 

@@ -41,12 +41,29 @@ void HostileStorage::act(node::ConnectionId connection, Line& line) {
       break;
     case 11:  // shows the other log from now on
       if (!once_in(4)) break;
-      face(talk).ask(node::request::Forget{connection});
-      talk.face = (talk.face + 1) % faces_.size();
-      greet(connection, line, talk);
+      show_other_log(connection, line, talk);
       break;
     default: break;  // as an honest node
   }
+}
+
+// As if it were the one that was shown before.
+void HostileStorage::show_other_log(node::ConnectionId connection, Line& line, Talk& talk) {
+  count("other log", line);
+  face(talk).ask(node::request::Forget{connection});
+  talk.face = (talk.face + 1) % faces_.size();
+  talk.answers_by.reset();
+  const auto reply = face(talk).ask(
+      node::request::Greet{connection, world_.id(line.target), std::nullopt, std::nullopt});
+  if (!reply.status.ok()) return;
+  auto announcement = std::get<node::reply::Greeted>(reply.body).announcement;
+  const auto told = talk.told ? log::decode_head(talk.told->head)
+                              : Result<log::Head>(Status(StatusCode::not_found, ""));
+  if (announcement && told.ok() && told->length > 0) {
+    announcement->from = {told->epoch, told->length};
+    announcement->epoch.reset();
+  }
+  tell(line, talk, announcement);
 }
 
 // For every reason, of a block that it got or of another, signed or not.
@@ -94,11 +111,11 @@ std::vector<log::CommittedBlock> HostileStorage::invented_blocks(const Talk& tal
     if (header.ok()) {
       block.writer = header->writer;
       block.incarnation = header->incarnation;
-      block.number = header->number + (once_in(4) ? random.below(3) : 0);
+      block.number = header->number + (once_in(6) ? random.below(3) : 0);
       if (!once_in(4)) block.hash = log::block_hash(world_.document().swarm(), talk.block->header);
     }
   }
-  if (once_in(3)) {
+  if (once_in(4)) {
     const auto outcome = static_cast<log::Outcome>(1 + random.below(4));
     block.exceptions.push_back({static_cast<std::uint32_t>(random.below(2)), outcome, {}});
   }
@@ -126,12 +143,13 @@ void HostileStorage::receipt_for_nothing(Line& line, Talk& talk) {
     send(line, MessageType::announcement, 0, encode(beyond->announcement));
     talk.told = beyond->announcement.head;
   }
-  switch (world_.random().below(8)) {
+  switch (world_.random().below(10)) {
     case 0: nonsense_.flip(beyond->receipt.record); break;
     case 1: nonsense_.flip(beyond->receipt.head.head); break;
     case 2: beyond->receipt.head.signature.data[0] ^= 1; break;
     case 3: ++beyond->receipt.record_index; break;
-    case 4: beyond->receipt.inclusion.clear(); break;
+    case 4:
+    case 5: beyond->receipt.inclusion.clear(); break;
     default: break;
   }
   send(line, MessageType::receipt, 0, log::encode(beyond->receipt));
@@ -169,6 +187,7 @@ void HostileStorage::claim_holds(Line& line, Talk& talk) {
   const auto beyond = face(talk).go_beyond(from, claim);
   if (!beyond) return;
   talk.told = beyond->announcement.head;
+  if (!claim.is_empty) talk.answers_by = talk.told;
   send(line, MessageType::announcement, 0, encode(beyond->announcement));
   // Absent, it says: in an empty state everything is.
   node::Answer answer;
@@ -261,6 +280,7 @@ void HostileStorage::announce_falsely(Line& line, Talk& talk) {
   if (once_in(4)) announcement.consistency.resize(random.below(128));
   if (once_in(2)) announcement.from = {head.epoch, random.below(head.length + 1)};
   if (announcement.from.length == 0) announcement.from.epoch = 0;
+  if (kind < 2) talk.answers_by = announcement.head;
   send(line, MessageType::announcement, 0, encode(announcement));
 }
 
@@ -287,6 +307,21 @@ void HostileStorage::answer_unasked(Line& line) {
     }
     const std::uint64_t id = once_in(4) ? random.below(64) : line.last_question + random.below(4);
     if (!send(line, type, id, std::move(payload))) return;
+  }
+}
+
+// What this node asked others just before, or will.
+void HostileStorage::answer_others(Line& line) {
+  Random& random = world_.random();
+  for (std::uint64_t id = line.last_question + 3; id + 3 > line.last_question && id > 0; --id) {
+    if (id == line.last_question) continue;
+    if (once_in(2)) {
+      const node::ErrorMessage error{StatusCode::moving, "said by another"};
+      send(line, MessageType::error, id, encode(error));
+    } else if (!answers_.empty()) {
+      node::Answer answer = answers_[random.below(answers_.size())];
+      send(line, MessageType::answer, id, encode(answer));
+    }
   }
 }
 
