@@ -56,6 +56,17 @@ enum class PlantedBug {
   last_room,          // a storage node takes new blocks when there is no room left for them
   taken_for_later,    // who checks a state takes an earlier op in it for a later one
   trusted_absence,    // an audit takes a missing key for one that was deleted later
+  foreign_receipt,    // a writer takes a receipt for another block than its own
+  other_key,          // a reader takes an answer for another key than it asked for
+  outside_holds,      // a reader takes an answer about a key that the head's holds lack
+  unproven_epoch,     // a new epoch is believed without the record that begins it
+  unproven_extension,  // a new head is believed without proof that it extends the old one
+  unkept_fork,         // two heads that contradict each other are not kept
+  unsigned_refusal,    // a refusal is believed without its signature
+  any_answer,          // a reader takes answers from any node
+  any_error,           // an error that any node tells ends a read
+  stale_freshness,     // a reader does not check that the head was said to be the newest
+  many_connections,    // of one node any number of connections is kept until it says hello
 };
 
 struct PlantedBugName {
@@ -63,7 +74,7 @@ struct PlantedBugName {
   std::string_view promise;  // that it breaks, and whose check must find it
   PlantedBug bug = PlantedBug::none;
 };
-inline constexpr std::array<PlantedBugName, 43> kPlantedBugs{{
+inline constexpr std::array<PlantedBugName, 54> kPlantedBugs{{
     {"unsynced_flush", "D1", PlantedBug::unsynced_flush},
     {"repeated_number", "D1", PlantedBug::repeated_number},
     {"early_receipt", "R1", PlantedBug::early_receipt},
@@ -107,6 +118,17 @@ inline constexpr std::array<PlantedBugName, 43> kPlantedBugs{{
     {"last_room", "D4", PlantedBug::last_room},
     {"taken_for_later", "A4", PlantedBug::taken_for_later},
     {"trusted_absence", "A4", PlantedBug::trusted_absence},
+    {"foreign_receipt", "A4", PlantedBug::foreign_receipt},
+    {"other_key", "A2", PlantedBug::other_key},
+    {"outside_holds", "A3", PlantedBug::outside_holds},
+    {"unproven_epoch", "F1", PlantedBug::unproven_epoch},
+    {"unproven_extension", "F1", PlantedBug::unproven_extension},
+    {"unkept_fork", "F1", PlantedBug::unkept_fork},
+    {"unsigned_refusal", "F1", PlantedBug::unsigned_refusal},
+    {"any_answer", "R4", PlantedBug::any_answer},
+    {"any_error", "R4", PlantedBug::any_error},
+    {"stale_freshness", "A2", PlantedBug::stale_freshness},
+    {"many_connections", "F4", PlantedBug::many_connections},
 }};
 
 #ifdef KVSWARM_PLANTED_BUGS

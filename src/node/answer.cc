@@ -28,7 +28,9 @@ Result<std::vector<state::Leaf>> check_leaves(const AnswerContext& context,
   if (!has_form || entries > limits::kScanPageEntries) {
     return corrupt("it is no answer to what was asked");
   }
-  if (!asked.is_scan && find_hold(context.holds, slicing::point_of(asked.address)) == nullptr) {
+  const bool is_held =
+      asked.is_scan || find_hold(context.holds, slicing::point_of(asked.address)) != nullptr;
+  if (!is_held && !is_planted(PlantedBug::outside_holds)) {
     return corrupt("it speaks of an address that the head's table of holds lacks");
   }
   if (entries == 0 && is_planted(PlantedBug::unproven_absence)) return std::vector<state::Leaf>();
@@ -188,14 +190,22 @@ state::Question proof_question(const ReadQuestion& asked, std::size_t entries) {
 }
 
 Status check_fresh(const log::Head& head, const Hash& nonce, const Answer& answer) {
-  if (!answer.freshness || answer.freshness->nonce != nonce) {
+  const bool is_for_it = answer.freshness && (answer.freshness->nonce == nonce ||
+                                              is_planted(PlantedBug::stale_freshness));
+  if (!is_for_it) {
     return corrupt("it does not say, for the nonce it was asked with, that its head is its newest");
   }
-  return log::check_freshness(head, *answer.freshness);
+  return is_planted(PlantedBug::stale_freshness) ? Status()
+                                                 : log::check_freshness(head, *answer.freshness);
 }
 
 Result<AnswerCheck> check_answer(const AnswerContext& context, const ReadQuestion& asked,
                                  const Answer& answer) {
+  if (is_planted(PlantedBug::other_key) && !asked.is_scan && !answer.entries.empty()) {
+    const auto op = log::decode_op(answer.entries.front().encoded_op);
+    const Address given = op.ok() ? state::address_of(context.swarm, op->key) : asked.address;
+    if (given != asked.address) return check_answer(context, {given, false}, answer);
+  }
   KVSWARM_ASSIGN_OR_RETURN(const auto leaves, check_leaves(context, asked, answer));
   KVSWARM_ASSIGN_OR_RETURN(const auto headers, check_headers(context, answer));
   AnswerCheck out;

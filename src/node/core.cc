@@ -409,7 +409,9 @@ Status Core::accept_head(const NodeId& peer, const Announcement& announcement) {
   }
   if (const auto same = witnessed.recent.find(place); same != witnessed.recent.end()) {
     if (!log::contradict(same->second.first, head)) return {};
-    keep_evidence(two_heads(same->second.second, announcement.head), {});
+    if (!is_planted(PlantedBug::unkept_fork)) {
+      keep_evidence(two_heads(same->second.second, announcement.head), {});
+    }
     return forked(head);
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto epoch, check_epoch(witnessed, head, announcement));
@@ -452,6 +454,9 @@ Result<std::optional<log::EpochStart>> Core::check_epoch(const Witnessed& witnes
                                                          const log::Head& head,
                                                          const Announcement& announcement) {
   if (head.epoch == witnessed.head.epoch) return std::optional<log::EpochStart>();
+  if (!announcement.epoch && is_planted(PlantedBug::unproven_epoch)) {
+    return std::optional<log::EpochStart>({head.epoch, {}, {}});
+  }
   if (!announcement.epoch) {
     return Status(StatusCode::conflict, "it announced epoch " + std::to_string(head.epoch) +
                                             " without the record that begins it");
@@ -490,7 +495,7 @@ Status Core::check_extends(const Witnessed& witnessed, const log::Head& head,
   const Status extends =
       log::verify_consistency(hasher, announcement.from.length, head.length,
                               announcement.consistency, from_root, head.log_root);
-  if (extends.ok()) return {};
+  if (extends.ok() || is_planted(PlantedBug::unproven_extension)) return {};
   if (from_head != nullptr) keep_evidence(two_heads(*from_head, announcement.head), {});
   return {StatusCode::conflict,
           "its head does not extend the one seen before: " + extends.message()};

@@ -93,7 +93,8 @@ Core::Handled Core::on_answer(ConnectionId connection, const NodeId& peer,
   const std::uint64_t id = message.request_id;
   const auto found = reads_.find(id);
   if (found == reads_.end()) return on_check_answer(connection, peer, message);
-  if (found->second.asked != connection) return Handled::done;  // given up meanwhile
+  const bool is_asked = found->second.asked == connection || is_planted(PlantedBug::any_answer);
+  if (!is_asked) return Handled::done;  // given up meanwhile
   auto answer = decode_answer(message.payload);
   const auto standing = answer.ok() ? standing_of(peer, *answer) : answer.status();
   if (!standing.ok()) {
@@ -280,7 +281,8 @@ void Core::on_error(ConnectionId connection, const NodeId& peer, swarm::Message&
     });
     return;
   }
-  if (found->second.asked != connection) return;
+  const bool is_asked = found->second.asked == connection || is_planted(PlantedBug::any_error);
+  if (!is_asked) return;
   end_read(message.request_id, Status(error->code, why));
 }
 

@@ -398,7 +398,9 @@ Result<Outbox::Settled> Outbox::settle(const NodeId& destination, const log::Rec
     if (committed.number != state.settled + 1 || committed.number >= state.next_number) continue;
     KVSWARM_ASSIGN_OR_RETURN(const log::SignedBlock block,
                              load(destination, state.incarnation, committed.number));
-    if (log::block_hash(options_.swarm, block.header) != committed.hash) {
+    const bool is_ours = log::block_hash(options_.swarm, block.header) == committed.hash ||
+                         is_planted(PlantedBug::foreign_receipt);
+    if (!is_ours) {
       return Status(StatusCode::conflict, "the receipt is for another block with number " +
                                               std::to_string(committed.number) +
                                               ": two logs were signed under this identity");
