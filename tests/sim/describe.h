@@ -8,6 +8,9 @@
 
 namespace kvswarm::sim {
 
+// A promise that did not hold.
+inline Status broken(const std::string& what) { return {StatusCode::failure, what}; }
+
 std::string name(NodeIndex node);
 std::string shortened(BytesView value);  // a long one as its beginning and its length
 std::string describe(const node::Event& event);

@@ -23,8 +23,6 @@ namespace rows = node::rows;
 
 constexpr std::uint64_t kRestMs = 600'000;  // in which a healed swarm must come to rest
 
-Status broken(const std::string& what) { return {StatusCode::failure, what}; }
-
 class Episode {
  public:
   explicit Episode(const EpisodeOptions& options)

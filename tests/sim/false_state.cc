@@ -17,7 +17,7 @@ namespace rows = node::rows;
 
 constexpr std::uint64_t kTimeMs = 120'000;
 
-Status broken(const std::string& what) { return {StatusCode::failure, "A4: " + what}; }
+Status false_audit(const std::string& what) { return broken("A4: " + what); }
 
 std::string pair_name(NodeIndex writer, NodeIndex storage) {
   return "an audit of " + name(storage) + " by " + name(writer);
@@ -45,9 +45,9 @@ Result<node::AuditOutcome> FalseState::audit(NodeIndex writer, NodeIndex storage
   for (;;) {
     const auto asked = world_.audit(writer, storage, from, kTimeMs);
     world_.run_until([&] { return asked->has_value(); }, 2 * kTimeMs);
-    if (!asked->has_value()) return broken(pair_name(writer, storage) + " does not end");
+    if (!asked->has_value()) return false_audit(pair_name(writer, storage) + " does not end");
     if (!(*asked)->ok()) {
-      return broken(pair_name(writer, storage) + ": " + (*asked)->status().message());
+      return false_audit(pair_name(writer, storage) + ": " + (*asked)->status().message());
     }
     const auto& page = std::get<node::AuditOutcome>(***asked);
     all.ops += page.ops;
@@ -70,11 +70,11 @@ Status FalseState::check_honest(const LogChecks& logs) {
       if (writer == storage) continue;
       KVSWARM_ASSIGN_OR_RETURN(const auto outcome, audit(writer, storage));
       const std::string what = pair_name(writer, storage);
-      if (outcome.false_ones > 0) return broken(what + " finds a false state, and it is none");
+      if (outcome.false_ones > 0) return false_audit(what + " finds a false state, and it is none");
       const LogChecks::Audited log = logs.audited(writer, storage);
       if (outcome.ops != log.ops) {
-        return broken(what + " looks at " + std::to_string(outcome.ops) + " ops, and the log has " +
-                      std::to_string(log.ops));
+        return false_audit(what + " looks at " + std::to_string(outcome.ops) +
+                           " ops, and the log has " + std::to_string(log.ops));
       }
       const bool is_told =
           outcome.as_applied + outcome.replaced + outcome.absent + outcome.unknown == outcome.ops &&
@@ -82,8 +82,9 @@ Status FalseState::check_honest(const LogChecks& logs) {
       const bool is_right = outcome.as_applied <= log.as_applied &&
                             outcome.replaced <= log.replaced && outcome.absent <= log.absent;
       if (!is_told || !is_right) {
-        return broken(what + " finds " + counts(outcome) + ", and the log makes " + counts(log) +
-                      ", of which it may not know " + std::to_string(log.of_before));
+        return false_audit(what + " finds " + counts(outcome) + ", and the log makes " +
+                           counts(log) + ", of which it may not know " +
+                           std::to_string(log.of_before));
       }
     }
   }
@@ -198,8 +199,8 @@ Status FalseState::write_falsely(Kind kind, NodeIndex writer, NodeIndex storage,
 Status FalseState::check_proof(NodeIndex writer, NodeIndex storage,
                                const node::AuditOutcome& outcome) const {
   if (outcome.false_ones != 1 || !outcome.proof) {
-    return broken(pair_name(writer, storage) + " finds " + std::to_string(outcome.false_ones) +
-                  " false states, and there is one");
+    return false_audit(pair_name(writer, storage) + " finds " + std::to_string(outcome.false_ones) +
+                       " false states, and there is one");
   }
   const auto find = [this](const log::DocumentRef& ref) -> std::optional<config::Document> {
     const bool is_there = ref.number >= 1 && ref.number <= swarm_.documents.size();
@@ -208,10 +209,10 @@ Status FalseState::check_proof(NodeIndex writer, NodeIndex storage,
   const auto verified = node::verify_saved(outcome.proof->saved, find);
   const auto* facts = verified.ok() ? std::get_if<log::EvidenceFacts>(&*verified) : nullptr;
   if (facts == nullptr || !facts->holds_alone || facts->accused != world_.id(storage)) {
-    return broken("the proof of " + pair_name(writer, storage) + " does not hold");
+    return false_audit("the proof of " + pair_name(writer, storage) + " does not hold");
   }
   const auto row = world_.disk(writer).rows().get(rows::evidence(log::evidence_subject(*facts)));
-  if (!row.ok() || !*row) return broken(name(writer) + " does not keep what its audit found");
+  if (!row.ok() || !*row) return false_audit(name(writer) + " does not keep what its audit found");
   return {};
 }
 

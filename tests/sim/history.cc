@@ -8,8 +8,6 @@
 namespace kvswarm::sim {
 namespace {
 
-Status broken(const std::string& what) { return {StatusCode::failure, what}; }
-
 node::LogPlace place_of(const log::HeadRef& head) { return {head.epoch, head.length}; }
 
 std::string text(const node::LogPlace& place) {

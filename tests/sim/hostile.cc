@@ -10,9 +10,8 @@
 namespace kvswarm::sim {
 namespace {
 
-constexpr std::array<const char*, 7> kNames = {"silence",  "noise", "dribble", "altered",
-                                               "repeated", "talk",  "deaf"};
-constexpr std::size_t kWholeOutput = 1024 * 1024;
+constexpr std::array<const char*, 7> kKindNames = {"silence",  "noise", "dribble", "altered",
+                                                   "repeated", "talk",  "deaf"};
 
 }  // namespace
 
@@ -23,10 +22,10 @@ Hostile::Hostile(World& world, std::size_t nodes)
       nonsense_(world.random()) {}
 
 void Hostile::strike() {
-  const auto kind = static_cast<Kind>(world_.random().below(kNames.size()));
+  const auto kind = static_cast<Kind>(world_.random().below(kKindNames.size()));
   const NodeIndex target = world_.random().below(nodes_);
   if (!world_.is_running(target)) return;
-  const char* const what = kNames.at(static_cast<std::size_t>(kind));
+  const char* const what = kKindNames.at(static_cast<std::size_t>(kind));
   ++counts_[what];
   world_.say(std::string("* hostile: ") + what + " against " + name(target));
   const bool by_the_dozen = world_.random().below(4) == 0;
@@ -73,7 +72,7 @@ void Hostile::open(node::ConnectionId connection, Line& line, node::Actions& act
     pump(connection, line, actions);
     return;
   }
-  line.dribbling = line.session->take_output(kWholeOutput, Nonsense::kTime);
+  line.dribbling = line.session->take_output(Nonsense::kWholeOutput, Nonsense::kTime);
   line.session.reset();
   dribble(connection);
 }
@@ -99,7 +98,7 @@ void Hostile::pump(node::ConnectionId connection, Line& line, node::Actions& act
     if (line.kind == Kind::deaf) world_.stop_reading(self_, connection);
   }
   while (line.session->has_output()) {
-    Bytes bytes = line.session->take_output(kWholeOutput, Nonsense::kTime);
+    Bytes bytes = line.session->take_output(Nonsense::kWholeOutput, Nonsense::kTime);
     if (bytes.empty()) break;
     const std::uint64_t how = line.kind == Kind::altered ? random.below(4) : 3;
     if (how == 0) bytes.resize(random.below(bytes.size()));
@@ -164,7 +163,7 @@ Status Hostile::check() const {
         world_.now_ms() - line.since_ms - (world_.paused_ms(line.target) - line.paused_ms);
     if (open_ms <= allowed_ms * 10 / 9 + kLateMs) continue;
     return {StatusCode::failure, "F3: " + name(line.target) + " keeps a stranger (" +
-                                     kNames.at(static_cast<std::size_t>(line.kind)) + ") for " +
+                                     kKindNames.at(static_cast<std::size_t>(line.kind)) + ") for " +
                                      std::to_string(open_ms) + " ms"};
   }
   return {};

@@ -18,8 +18,6 @@ namespace {
 namespace rows = node::rows;
 using node::MessageType;
 
-constexpr std::size_t kWholeOutput = 1024 * 1024;
-
 }  // namespace
 
 HostileNode::HostileNode(World& world, std::string role)
@@ -154,7 +152,7 @@ void HostileNode::take_in(node::ConnectionId connection, Line& line,
 
 void HostileNode::take_out(node::ConnectionId connection, Line& line, node::Actions& actions) {
   while (line.session->has_output()) {
-    Bytes bytes = line.session->take_output(kWholeOutput, Nonsense::kTime);
+    Bytes bytes = line.session->take_output(Nonsense::kWholeOutput, Nonsense::kTime);
     if (bytes.empty()) break;
     line.sent_bytes += bytes.size();
     actions.push_back(node::action::Send{connection, std::move(bytes)});

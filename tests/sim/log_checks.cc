@@ -14,8 +14,6 @@ namespace {
 
 namespace rows = node::rows;
 
-Status broken(const std::string& what) { return {StatusCode::failure, what}; }
-
 }  // namespace
 
 LogChecks::LogChecks(World& world, Swarm swarm, const History& history, const Blocks& blocks)

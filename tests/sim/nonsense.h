@@ -14,6 +14,7 @@ class Nonsense {
 
   // Of time that nobody tells: for sessions that nobody ticks.
   static constexpr Time kTime{1'000'000, 1'700'000'000'000};
+  static constexpr std::size_t kWholeOutput = 1024 * 1024;  // more than a session has at once
 
   // A block that some node was sent, to be sent again.
   void saw_block(const Bytes& encoded);

@@ -10,8 +10,6 @@ namespace {
 
 namespace rows = node::rows;
 
-Status broken(const std::string& what) { return {StatusCode::failure, what}; }
-
 node::LogPlace place_of(const Bytes& head_row) {
   const auto head = log::decode_head(log::decode_signed_head(head_row).value().head).value();
   return {head.epoch, head.length};
