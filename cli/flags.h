@@ -50,7 +50,6 @@ class Flags {
   std::string help() const;
 
   // Every spelling, e.g. "-d", "--directory", "--json".
-  const std::vector<std::string>& names() const { return names_; }
   bool takes_value(const std::string& name) const;
 
   // Fills in what was declared and returns the words. usage, naming what is wrong, for anything

@@ -59,7 +59,6 @@ enum class PlantedBug {
   foreign_receipt,    // a writer takes a receipt for another block than its own
   other_key,          // a reader takes an answer for another key than it asked for
   outside_holds,      // a reader takes an answer about a key that the head's holds lack
-  unproven_epoch,     // a new epoch is believed without the record that begins it
   unproven_extension,  // a new head is believed without proof that it extends the old one
   unkept_fork,         // two heads that contradict each other are not kept
   unsigned_refusal,    // a refusal is believed without its signature
@@ -121,7 +120,6 @@ inline constexpr std::array<PlantedBugName, 54> kPlantedBugs{{
     {"foreign_receipt", "A4", PlantedBug::foreign_receipt},
     {"other_key", "A2", PlantedBug::other_key},
     {"outside_holds", "A3", PlantedBug::outside_holds},
-    {"unproven_epoch", "F1", PlantedBug::unproven_epoch},
     {"unproven_extension", "F1", PlantedBug::unproven_extension},
     {"unkept_fork", "F1", PlantedBug::unkept_fork},
     {"unsigned_refusal", "F1", PlantedBug::unsigned_refusal},

@@ -454,9 +454,6 @@ Result<std::optional<log::EpochStart>> Core::check_epoch(const Witnessed& witnes
                                                          const log::Head& head,
                                                          const Announcement& announcement) {
   if (head.epoch == witnessed.head.epoch) return std::optional<log::EpochStart>();
-  if (!announcement.epoch && is_planted(PlantedBug::unproven_epoch)) {
-    return std::optional<log::EpochStart>({head.epoch, {}, {}});
-  }
   if (!announcement.epoch) {
     return Status(StatusCode::conflict, "it announced epoch " + std::to_string(head.epoch) +
                                             " without the record that begins it");

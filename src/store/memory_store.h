@@ -52,7 +52,6 @@ class MemoryStore final : public Store {
 
   // Writes that a crash() now would forget.
   std::size_t unsynced_writes() const { return unsynced_.size(); }
-  std::size_t size() const { return rows_->size(); }
 
  private:
   using Rows = Image;
