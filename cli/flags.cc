@@ -215,7 +215,7 @@ Status Flags::check_words(const std::vector<std::string>& words) const {
 }
 
 Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& arguments) const {
-  // An unknown flag is the likelier mistake when a value seems to be missing.
+  // An unknown flag is the likelier mistake, but where a value is due.
   std::string before;
   for (const std::string& argument : arguments) {
     if (argument == "--") break;

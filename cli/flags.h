@@ -49,7 +49,6 @@ class Flags {
   const std::string& summary() const { return summary_; }
   std::string help() const;
 
-  // Every spelling, e.g. "-d", "--directory", "--json".
   bool takes_value(const std::string& name) const;
 
   // Fills in what was declared and returns the words. usage, naming what is wrong, for anything

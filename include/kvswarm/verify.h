@@ -50,11 +50,11 @@ struct DirectoryAuditReport {
   std::uint64_t replayed = 0;
 };
 
-// Checks everything that a storage node's directory says of its own log and state, row by row; what
-// is not a storage node's has nothing to check. `each`, which may be empty, hears what is being
-// read. It writes what opening a LevelDB store
-// writes, and nothing else. in_use while a node runs on the directory; not_found; corruption, with
-// the place, for the first thing that does not hold.
+// Checks everything that a storage node's directory says of its own log and state, row by row, and
+// whose it is; of what is not a storage node's only that every row can be read. `each`, which may
+// be empty, hears what is being read. Nothing changes but the file `lock`. in_use while a node runs
+// on the directory; not_found; failure where the identity is missing; corruption, with the place,
+// for the first thing that does not hold.
 KVSWARM_EXPORT Result<DirectoryAuditReport> audit_directory(
     const std::string& directory,
     const std::function<void(const char* what, std::uint64_t done)>& each) noexcept;

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "crypto/hash.h"
-#include "crypto/identity_file.h"
 #include "kvswarm/directory.h"
 #include "node/directory_audit.h"
 #include "store/level_db_store.h"
@@ -34,11 +33,11 @@ Result<DirectoryAuditReport> audit_directory(
     return Status(StatusCode::not_found, directory + " holds no data of a node (no folder `db`)");
   }
   KVSWARM_ASSIGN_OR_RETURN(const auto lock, store::DataDirectoryLock::acquire(directory));
-  auto key = crypto::read_identity(directory);
-  if (key.status().code() == StatusCode::not_found) {
-    key = Status(StatusCode::corruption, "the file `identity` is missing in " + directory);
-  }
-  KVSWARM_RETURN_IF_ERROR(key.status());
+  const auto key = read_key(directory);
+  // A copy that somebody else looks at may have another owner or mode: whose it is stays open then.
+  const bool has_other_mode =
+      key.status().code() == StatusCode::failure && check_identity_not_lost(directory).ok();
+  if (!has_other_mode) KVSWARM_RETURN_IF_ERROR(key.status());
   // What may be damaged is looked at, and stays as it is.
   const auto opened = store::LevelDbStore::open_for_reading(store_path(directory));
   if (!opened.ok()) return with_damage_advice(opened.status());
@@ -48,7 +47,7 @@ Result<DirectoryAuditReport> audit_directory(
   };
   const auto found = node::audit_directory(*store, limits::kStateMemoryBytes, tell);
   if (!found.ok()) return with_damage_advice(found.status());
-  if (found->node != key->id()) {
+  if (key.ok() && found->node != key->id()) {
     return corrupt("the file `identity` is of node " + to_hex(key->id()) +
                    ", and the data are those of node " + to_hex(found->node));
   }

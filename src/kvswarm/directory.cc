@@ -17,6 +17,7 @@
 #include "crypto/identity_file.h"
 #include "net/runtime_directory.h"
 #include "store/level_db_store.h"
+#include "store/synced_lengths.h"
 
 namespace kvswarm {
 namespace {
@@ -99,22 +100,41 @@ std::uint64_t store_bytes(const std::string& directory) {
   return bytes;
 }
 
-// A node that begins a new log beside its own old one contradicts itself (promise F1).
-Status check_data_not_lost(const std::string& directory) {
+// Whether the folder of the store has anything but what says how much of it was synced. What cannot
+// be looked at is for who opens it to report.
+bool has_data(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::directory_iterator file(store_path(directory), error);
+  if (error) return error != std::errc::no_such_file_or_directory;
+  for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
+    const auto name = file->path().filename();
+    if (name != store::kSyncedFileName && name != "LOCK") return true;
+  }
+  return static_cast<bool>(error);
+}
+
+// A node that begins a new log beside its own old one contradicts itself (promise F1). One that has
+// listened before has data, or had: then only a restore goes on, until one has ended well.
+Status check_data_not_lost(const std::string& directory, bool restores) {
   std::error_code ignored;
+  const std::string mark = restoring_path(directory);
   const bool has_listened = std::filesystem::exists(port_path(directory), ignored);
-  const bool has_store = std::filesystem::exists(store_path(directory) + "/CURRENT", ignored);
-  if (!has_listened || has_store) return {};
-  return {StatusCode::corruption, "a node listened on " + directory +
-                                      " (file `port`), and its data (`db`) are gone: `kvswarm "
-                                      "restore -d " +
-                                      directory + " -c FILE` declares what it lacks and goes on"};
+  const bool is_marked = std::filesystem::exists(mark, ignored);
+  if (!is_marked && (!has_listened || has_data(directory))) return {};
+  if (!restores) {
+    return {StatusCode::corruption, "a node listened on " + directory +
+                                        ", and its data (folder `db`) are gone: put them back; if "
+                                        "they are lost, `kvswarm restore -d " +
+                                        directory + " -c FILE` declares it and goes on"};
+  }
+  return is_marked ? Status() : write_file_atomically(mark, "its data are gone\n", 0600);
 }
 
 }  // namespace
 
 std::string store_path(const std::string& directory) { return directory + "/db"; }
 std::string port_path(const std::string& directory) { return directory + "/port"; }
+std::string restoring_path(const std::string& directory) { return directory + "/restoring"; }
 
 std::string restore_advice(const std::string& directory) {
   return "; `kvswarm restore -d " + directory + "` declares what is missing and goes on";
@@ -137,6 +157,14 @@ Status with_damage_advice(const Status& failed) {
   return {failed.code(), failed.message() +
                              "; `kvswarm restore -d NEW --from FILE` goes on from a backup, and "
                              "docs/OPERATING.md (A damaged directory) without one"};
+}
+
+Result<crypto::SigningKey> read_key(const std::string& directory) {
+  KVSWARM_RETURN_IF_ERROR(check_identity_not_lost(directory));
+  auto key = crypto::read_identity(directory);
+  if (key.status().code() != StatusCode::corruption) return key;
+  return Status(StatusCode::corruption,
+                key.status().message() + "; put a copy of it back, or restore a backup");
 }
 
 std::uint16_t last_port(const std::string& directory) {
@@ -168,15 +196,15 @@ Result<OpenDirectory> open_directory(const DirectoryOptions& options) {
   if (!options.config_path.empty()) {
     KVSWARM_ASSIGN_OR_RETURN(document, config::load_document(options.config_path));
   }
-  KVSWARM_RETURN_IF_ERROR(check_identity_not_lost(options.directory));
-  if (!options.open_store && !options.restores) {
-    KVSWARM_RETURN_IF_ERROR(check_data_not_lost(options.directory));
-  }
+  if (options.create_identity) KVSWARM_RETURN_IF_ERROR(check_identity_not_lost(options.directory));
   auto key = options.create_identity
                  ? crypto::open_or_create_identity(options.directory, crypto::system_random())
-                 : crypto::read_identity(options.directory);
+                 : read_key(options.directory);
   if (!key.ok()) return key.status();
   KVSWARM_ASSIGN_OR_RETURN(auto lock, store::DataDirectoryLock::acquire(options.directory));
+  if (!options.open_store) {
+    KVSWARM_RETURN_IF_ERROR(check_data_not_lost(options.directory, options.restores));
+  }
   OpenDirectory out{options.directory, std::move(lock),
                     std::make_unique<crypto::SigningKey>(std::move(key).value()), nullptr};
   node::Backend::Options backend;

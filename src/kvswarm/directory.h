@@ -16,10 +16,15 @@ namespace kvswarm {
 
 // failure where there is a store without an identity: a new one would not be its owner.
 Status check_identity_not_lost(const std::string& directory);
+// The directory's key; creates nothing. not_found, corruption, failure: as of
+// crypto::read_identity.
+Result<crypto::SigningKey> read_key(const std::string& directory);
 // Corruption of what a directory holds, with what to do about it; any other status as it is.
 Status with_damage_advice(const Status& failed);
 std::string store_path(const std::string& directory);
 std::string port_path(const std::string& directory);
+// Is there from the moment that a restore begins without data until one has ended well.
+std::string restoring_path(const std::string& directory);
 std::uint16_t last_port(const std::string& directory);  // that its node listened on; 0: none
 
 // What to do about a directory that turns out to be an older copy; goes behind the reason.

@@ -1,4 +1,5 @@
 #include <kvswarm/restore.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <future>
@@ -59,7 +60,10 @@ Result<RestoreReport> ask_and_declare(const RestoreOptions& options,
     for (const auto& [node, reason] : outcome.unreached) why += "; " + reason;
     return Status(StatusCode::unavailable, std::move(why));
   }
-  return report_of(outcome);
+  RestoreReport report = report_of(outcome);
+  const bool is_well = report.restored || report.missing.empty();
+  if (is_well && !options.dry_run) ::unlink(restoring_path(options.directory).c_str());
+  return report;
 }
 
 // Two processes with one identity that meet both stop, the one that runs well, too.

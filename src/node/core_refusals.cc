@@ -72,8 +72,8 @@ void Core::on_reply(const Status& status, reply::Refused& reply) {
                                 document + ": " + to_string(refusal->reason));
       break;
     case Judgement::applied_before:
-      delivery_.settled(peer, reply.result.settled);
       delivery_.retry(peer);
+      delivery_.settled(peer, reply.result.settled);
       if (!delivery_.has_queued(peer)) place_pending_at_ms_ = now_.monotonic_ms;
       break;
     case Judgement::temporary:

@@ -233,6 +233,9 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_on(Disk disk, const std
     return Status(StatusCode::not_found, "no store in " + directory);
   }
   if (disk == Disk::not_written) sync_level_db(*parts->base, directory, &check);
+  for (const auto& [log, bytes] : check.logs) {
+    if (parts->overlay) parts->overlay->allow(bytes);
+  }
   KVSWARM_RETURN_IF_ERROR(parts->env.begin(directory, check));
   const leveldb::Options level_db_options = parts->level_db_options(options);
   KVSWARM_RETURN_IF_ERROR(guarded(directory, [&] {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/file.h"
-#include "base/limits.h"
 
 namespace kvswarm::store {
 namespace {
@@ -68,6 +67,11 @@ class OverlayEnv::Writer final : public leveldb::WritableFile {
   const Content content_;
 };
 
+void OverlayEnv::allow(std::uint64_t more_bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  most_bytes_ += more_bytes;
+}
+
 void OverlayEnv::seal() {
   const std::lock_guard<std::mutex> lock(mutex_);
   sealed_ = true;
@@ -75,7 +79,7 @@ void OverlayEnv::seal() {
 
 leveldb::Status OverlayEnv::append(const Content& content, const leveldb::Slice& bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (sealed_ || bytes.size() > limits::kOverlayBytes - bytes_) return only_reading("");
+  if (sealed_ || bytes.size() > most_bytes_ - bytes_) return only_reading("");
   content->append(bytes.data(), bytes.size());
   bytes_ += bytes.size();
   return leveldb::Status::OK();

@@ -3,7 +3,8 @@
 //
 // What the base holds is seen until it is changed here; new files, renames and removals are kept
 // here and end with this object. seal() ends writing: LevelDB's compactions then stop with an error
-// and reads go on. Before it at most limits::kOverlayBytes are taken. Thread: any.
+// and reads go on. Before it at most limits::kOverlayBytes are taken, and what allow() adds:
+// LevelDB writes what stands in its logs to tables. Thread: any.
 #pragma once
 
 #include <leveldb/env.h>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 
 namespace kvswarm::store {
 
@@ -23,6 +25,7 @@ class OverlayEnv final : public leveldb::EnvWrapper {
  public:
   explicit OverlayEnv(leveldb::Env* base) : EnvWrapper(base) {}  // not owned
 
+  void allow(std::uint64_t more_bytes);
   void seal();
 
   leveldb::Status NewSequentialFile(const std::string& path,
@@ -49,7 +52,8 @@ class OverlayEnv final : public leveldb::EnvWrapper {
   std::mutex mutex_;
   std::map<std::string, Content> made_;
   std::set<std::string> removed_;  // of the base
-  std::size_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t most_bytes_ = limits::kOverlayBytes;
   bool sealed_ = false;
 };
 

@@ -376,8 +376,8 @@ class Episode {
     std::vector<std::pair<Bytes, World::Ask>> asked;
     // Of those that are given every document.
     for (NodeIndex reader = swarm_.storage.size(); reader < nodes_; ++reader) {
-      const Bytes key = any_key();
-      if (history_.is_of_hostile(key)) continue;
+      Bytes key = any_key();
+      while (history_.is_of_hostile(key)) key += '.';
       asked.emplace_back(key, world_.read(reader, node::event::Get{0, key, 15'000, false, {}}));
     }
     be_struck(70);

@@ -243,6 +243,9 @@ Status History::settle(OpenRead& open) {
     return is_of_hostile(open.event.key) ? Status() : check_error((*open.ask)->status(), what);
   }
   const auto& outcome = std::get<node::GetOutcome>(***open.ask);
+  if (is_of_hostile(open.event.key) != (outcome.holder == hostile_holder)) {
+    return broken("A3: " + what + " is answered by another node than the key's holder");
+  }
   KVSWARM_RETURN_IF_ERROR(check_floors(open, outcome));
   if (open.event.proof) KVSWARM_RETURN_IF_ERROR(check_file(open, outcome));
   last_readers_[open.event.key] = open.reader;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "store/level_db_check.h"
 #include "store/sync_env.h"
@@ -197,6 +198,34 @@ TEST_CASE("after a failed sync of the directory a store is opened for reading, a
     for (int i = 0; i < kRows; ++i) CHECK(*store->get(key_of(i)) == value_of(i));
   }
   CHECK(failures == 2);
+}
+
+TEST_CASE("a store is opened for reading with logs of any size, and nothing in it changes") {
+  const TemporaryDirectory folder;
+  const Bytes large(1024 * 1024, 'v');
+  const std::uint64_t rows = limits::kOverlayBytes / large.size() + 8;
+  LevelDbOptions options;
+  options.write_buffer_bytes = 2 * limits::kOverlayBytes;  // all of it stays in the log
+  auto store = open(folder.path("db"), options);
+  for (std::uint64_t i = 0; i < rows; ++i) {
+    REQUIRE(put(*store, std::to_string(i), large, i + 1 < rows ? Sync::no : Sync::yes).ok());
+  }
+  store.reset();
+  const auto names = [&folder] {
+    std::map<std::string, std::uint64_t> sizes;
+    for (const auto& file : std::filesystem::directory_iterator(folder.path("db"))) {
+      sizes[file.path().filename()] = file.file_size();
+    }
+    return sizes;
+  };
+  const auto before = names();
+  auto opened = LevelDbStore::open_for_reading(folder.path("db"));
+  INFO(opened.status().message());
+  REQUIRE(opened.ok());
+  for (std::uint64_t i = 0; i < rows; ++i) CHECK(*(*opened)->get(std::to_string(i)) == large);
+  CHECK_FALSE(put(**opened, "k", "v", Sync::yes).ok());
+  opened->reset();
+  CHECK(names() == before);
 }
 
 std::uint64_t bytes_of(const std::vector<std::string>& files) {
