@@ -8,6 +8,16 @@
 #include "node/core.h"
 
 namespace kvswarm::node {
+namespace {
+
+// Of one that was checked when it came.
+std::string said_by(const log::SignedRefusal& refusal, const SwarmId& swarm) {
+  const auto checked = log::check_refusal(swarm, refusal);
+  KVSWARM_ASSERT(checked.ok());
+  return describe(*checked);
+}
+
+}  // namespace
 
 void Core::on_refusal(const NodeId& peer, BytesView payload) {
   auto decoded = log::decode_signed_refusal(payload);
@@ -87,9 +97,8 @@ void Core::fetch_missing(const NodeId& peer, const log::SignedRefusal& refusal,
                          std::uint64_t number) {
   const auto wanted = next_missing(number);
   if (!wanted || past_documents_.size() >= limits::kPastDocuments) {
-    end_judging(peer, describe(log::check_refusal(document_.swarm(), refusal).value()) +
-                          ", and document " + std::to_string(number) +
-                          " cannot be checked here: the ops stay queued");
+    end_judging(peer, said_by(refusal, document_.swarm()) + ", and document " +
+                          std::to_string(number) + " cannot be checked here: the ops stay queued");
     return;
   }
   const auto connection = connections_.connection_to(peer);
@@ -112,10 +121,9 @@ void Core::on_missing(const DocumentFetch& fetch, const Status& status) {
     judge_refusal(fetch.holder, *fetch.refusal);
     return;
   }
-  const auto refusal = log::check_refusal(document_.swarm(), *fetch.refusal);
-  KVSWARM_ASSERT(refusal.ok());
-  end_judging(fetch.holder, describe(*refusal) + ", and a document is missing: " +
-                                status.message() + "; the ops stay queued");
+  end_judging(fetch.holder, said_by(*fetch.refusal, document_.swarm()) +
+                                ", and a document is missing: " + status.message() +
+                                "; the ops stay queued");
 }
 
 // Without a decision: the stream stays halted until the documents or the connection change.

@@ -16,6 +16,13 @@ namespace {
 namespace rows = node::rows;
 using node::MessageType;
 
+// Of a head that somebody was told; the beginning of all logs when none was, or it does not decode.
+node::LogPlace told_place(const std::optional<log::SignedHead>& told) {
+  if (!told) return {};
+  const auto head = log::decode_head(told->head);
+  return head.ok() ? node::LogPlace{head->epoch, head->length} : node::LogPlace();
+}
+
 }  // namespace
 
 void HostileStorage::act(node::ConnectionId connection, Line& line) {
@@ -130,10 +137,7 @@ std::vector<log::CommittedBlock> HostileStorage::invented_blocks(const Talk& tal
 // A record that its log will never have, signed and in a head that extends what it has shown.
 void HostileStorage::receipt_for_nothing(Line& line, Talk& talk) {
   count("receipt for nothing", line);
-  node::LogPlace from;
-  const auto told = talk.told ? log::decode_head(talk.told->head)
-                              : Result<log::Head>(Status(StatusCode::not_found, ""));
-  if (told.ok()) from = {told->epoch, told->length};
+  const node::LogPlace from = told_place(talk.told);
   HostileFace::Claim claim;
   claim.blocks = invented_blocks(talk, line.target);
   claim.is_empty = once_in(8);
@@ -177,10 +181,7 @@ std::vector<log::Hold> HostileStorage::any_holds() {
 
 void HostileStorage::claim_holds(Line& line, Talk& talk) {
   count("holds", line);
-  node::LogPlace from;
-  const auto told = talk.told ? log::decode_head(talk.told->head)
-                              : Result<log::Head>(Status(StatusCode::not_found, ""));
-  if (told.ok()) from = {told->epoch, told->length};
+  const node::LogPlace from = told_place(talk.told);
   HostileFace::Claim claim;
   claim.holds = any_holds();
   claim.is_empty = once_in(2);
